@@ -1,0 +1,106 @@
+#ifndef EDS_DRIVER_H
+#define EDS_DRIVER_H
+
+#include "ipc/base/err.h"
+#include "ipc/base/log.h"
+#include "ipc/event.h"
+
+/*
+ * What a destination driver is.  A driver is one folder below drivers/, built as
+ * a module <id>.so that exports one symbol, `eds_driver`.  The worker loads it by
+ * URL scheme (drivers/drivers.def).  All functions run in one thread of a
+ * process that serves this destination alone; they may block.
+ */
+#define DRIVER_ABI	1
+
+enum drv_result {
+	DRV_STORED,		/* the whole batch is durable at the destination                 */
+	DRV_RETRY,		/* nothing stored for certain: offer the same batch later         */
+	DRV_UNSURE,		/* perhaps stored (the link died during commit): same as retry    */
+				/* for an idempotent driver                                       */
+	DRV_REJECT,		/* event outcome->index can never be stored; the others were not  */
+				/* refused, the batch without it is offered again                 */
+	DRV_CONFIG,		/* credentials, privilege or URL: only the operator can mend it   */
+	DRV_BROKEN,		/* this process is of no more use: it exits and is started anew   */
+};
+
+enum drv_caps {
+	DRV_CAP_IDEMPOTENT	= 1 << 0,	/* the same batch again leaves the same result   */
+	DRV_CAP_ATOMIC		= 1 << 1,	/* a batch is stored whole or not at all         */
+	DRV_CAP_SCHEMA		= 1 << 2,	/* asks host->schema, keeps tables in step       */
+};
+
+struct drv_event {
+	uint64_t		 seq;		/* stream sequence */
+	const struct event	*ev;
+	struct slice		 payload;	/* as received     */
+};
+
+struct drv_batch {
+	const struct drv_event	*v;		/* in stream order */
+	size_t			 n;
+	size_t			 bytes;		/* of all payloads */
+};
+
+struct drv_outcome {
+	size_t		 index;			/* DRV_REJECT: which event          */
+	struct err	 err;			/* everything but DRV_STORED: why   */
+};
+
+/* What the worker offers to its driver; callable from driver functions only. */
+struct drv_host {
+	void		*ctx;
+
+	/*
+	 * The schema of one version of a table as JSON text (contract/hq-api.md section 8.1,
+	 * one object).  Waits for the supervisor.  The text lives until the driver is closed.
+	 * DRV_STORED: found.  DRV_REJECT: there is no such table or version.
+	 * DRV_RETRY: not available now.  Otherwise *err says why.
+	 */
+	enum drv_result	(*schema)(void *ctx, struct slice table, struct slice version, struct slice *json_r, struct err *);
+
+	/* The destination's table now has that version; recorded durably by the supervisor. */
+	void		(*table_version)(void *ctx, struct slice table, struct slice version);
+
+	/* The version recorded earlier; absent when none. */
+	struct slice	(*known_version)(void *ctx, struct slice table);
+
+	/* True once the worker is to end: long waits should be given up with DRV_RETRY. */
+	bool		(*stopping)(void *ctx);
+};
+
+struct drv_env {
+	const char		*destination;	/* name in the configuration            */
+	const char		*url;		/* with secrets: never log it           */
+	const char		*update_strategy;	/* "standard" or "after"        */
+	const char		*session;	/* HQ session id, may be empty          */
+	const char		*data_dir;	/* for private state; created by the driver if it wants one */
+	const struct log	*log;
+	const struct drv_host	*host;
+};
+
+struct drv;		/* each driver defines its own */
+
+struct driver {
+	unsigned	 abi;			/* DRIVER_ABI                            */
+	const char	*id;			/* as in drivers.def                     */
+	unsigned	 caps;
+	size_t		 batch_events;		/* most events per deliver(), > 0        */
+	size_t		 batch_bytes;		/* most payload bytes, one event may exceed it */
+
+	/* Checks a URL without touching anything.  ERR_CONFIG and what was expected. */
+	int		(*validate)(const char *url, struct err *);
+
+	/* Opens the destination.  DRV_STORED: *drv_r belongs to the caller, who ends it with close(). */
+	enum drv_result	(*open)(struct drv **drv_r, const struct drv_env *, struct err *);
+
+	enum drv_result	(*deliver)(struct drv *, const struct drv_batch *, struct drv_outcome *);
+
+	/* Frees everything; copes with a half-built instance; clears the pointer. */
+	void		(*close)(struct drv **);
+};
+
+/* The one symbol a module exports. */
+extern const struct driver eds_driver;
+
+#endif

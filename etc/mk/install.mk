@@ -1,0 +1,17 @@
+# make install DESTDIR= PREFIX=
+
+INSTALL ?= install
+
+install: programs
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DRIVERDIR) $(DESTDIR)$(DOCDIR) \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 755 $(B)/eds $(B)/edsctl $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(B)/eds-worker $(DESTDIR)$(LIBEXECDIR)
+	$(INSTALL) -m 755 $(MODULES) $(DESTDIR)$(DRIVERDIR)
+	$(INSTALL) -m 644 etc/eds.conf README.md LICENSE $(DESTDIR)$(DOCDIR)
+	sed 's,@BINDIR@,$(BINDIR),g' etc/eds.service > $(DESTDIR)$(UNITDIR)/eds.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/eds.service
+	$(INSTALL) -m 644 supervisor/eds.8 supervisor/control/edsctl.8 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 supervisor/config/eds.conf.5 $(DESTDIR)$(MANDIR)/man5
+
+.PHONY: install

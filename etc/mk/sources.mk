@@ -1,0 +1,21 @@
+# Who is built of what.  A file belongs to the layer whose folder it lies in:
+# ipc/base <- ipc <- drivers <- worker, and ipc <- supervisor.
+
+SRC_BASE       = $(wildcard ipc/base/*.c)
+SRC_IPC        = $(wildcard ipc/*.c)
+SRC_REGISTRY   = drivers/registry.c
+SRC_SUPERVISOR = $(filter-out supervisor/main.c,$(wildcard supervisor/*.c)) \
+	$(filter-out supervisor/control/edsctl%.c,$(wildcard supervisor/*/*.c)) $(SRC_REGISTRY)
+SRC_EDSCTL     = $(wildcard supervisor/control/edsctl*.c)
+SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY)
+SRC_SQL        = $(wildcard drivers/sql/*.c)
+
+DRIVERS        = null file sqlite fault
+LIBS_sqlite    = $(call pc,sqlite3 jansson)
+SHARED_sqlite  = $(SRC_SQL)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+LIB_COMMON     = $(B)/libipc.a
+LIB_SUPERVISOR = $(B)/libsupervisor.a
+LIB_WORKER     = $(B)/libworker.a

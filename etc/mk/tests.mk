@@ -1,0 +1,26 @@
+# make unit: every tests/unit/**/test_*.c is one cmocka program.  A file sees the
+# library of the layer it tests (its folder below tests/unit) and the layers below.
+
+UNIT_SRC  = $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN  = $(UNIT_SRC:%.c=$(B)/%)
+SUPPORT_O = $(call obj,$(wildcard tests/support/*.c))
+
+$(B)/tests/unit/ipc/%: $(B)/tests/unit/ipc/%.o $(SUPPORT_O) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_IPC)
+$(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_SUPERVISOR) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_SUPERVISOR)
+$(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)
+$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
+$(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(call pc,jansson) $(LIBS_WORKER)
+
+unit: $(UNIT_BIN)
+	@sh tests/support/run-unit.sh $(UNIT_BIN)
+
+.PHONY: unit
+.SECONDARY:

@@ -1,0 +1,46 @@
+#ifndef EDS_CHANNEL_H
+#define EDS_CHANNEL_H
+
+#include "ipc/codec.h"
+
+/*
+ * One end of a Unix stream socket: frames in, frames out, never blocking.
+ * It knows no event loop: its owner waits for the descriptor to become
+ * readable, or writable while channel_wants_write(), and calls channel_read()
+ * or channel_flush().
+ */
+struct channel;
+
+/*
+ * `fd` must be non-blocking and belongs to the channel from now on.
+ * `peer` is the side at the other end.  NULL when memory is short (fd is closed).
+ */
+struct channel *channel_new(int fd, enum ipc_side peer) MUST_CHECK;
+void	 channel_free(struct channel **);
+int	 channel_fd(const struct channel *);
+
+/* Handed every message, decoded; slices in it live until the function returns.  -1 ends the channel. */
+typedef int (*channel_fn)(void *arg, const struct ipc_msg *, struct err *);
+
+/*
+ * Reads what is there and calls `fn` per message.  0: fine.  1: the peer closed in
+ * good order (between frames).  -1: error, a malformed frame or `fn` said so.
+ */
+int	 channel_read(struct channel *, channel_fn fn, void *arg, struct err *) MUST_CHECK;
+
+/* Queues a message; -1 only when memory is short. */
+int	 channel_send(struct channel *, enum ipc_type, const union ipc_body *, struct err *) MUST_CHECK;
+
+/* The output buffer itself, for ipc_events_begin(); the frame goes out with the next flush. */
+struct buf *channel_out(struct channel *);
+size_t	 channel_queued(const struct channel *);	/* bytes not yet written */
+bool	 channel_wants_write(const struct channel *);
+
+/* Writes as much as the socket takes.  0: fine (perhaps not all), -1: the peer is gone. */
+int	 channel_flush(struct channel *, struct err *) MUST_CHECK;
+
+/* Bytes that went through, for the metrics. */
+uint64_t channel_bytes_in(const struct channel *);
+uint64_t channel_bytes_out(const struct channel *);
+
+#endif

@@ -1,0 +1,55 @@
+#ifndef EDS_EVENT_H
+#define EDS_EVENT_H
+
+#include "ipc/base/json_scan.h"
+
+/*
+ * The change event (contract/nats.md section 5).  Only workers parse it; the
+ * supervisor moves the payload unread.  All slices point into the payload the
+ * event was parsed from, or into its arena.
+ */
+enum event_op { EVENT_INSERT, EVENT_UPDATE, EVENT_DELETE };
+
+struct event {
+	enum event_op	 op;
+	struct slice	 operation;		/* the text, as received                   */
+	struct slice	 id;
+	struct slice	 table;
+	struct slice	 model_version;
+	struct slice	 company_id;		/* p == NULL: absent or null               */
+	struct slice	 location_id;
+	struct slice	 user_id;
+	struct slice	 mvcc_timestamp;
+	int64_t		 timestamp_ms;
+	struct json_val	 key;			/* array, or JSON_ABSENT (missing or null) */
+	struct json_val	 before;		/* JSON_ABSENT when missing                */
+	struct json_val	 after;
+	struct json_val	 diff;			/* array, JSON_ABSENT when missing or empty */
+	bool		 imported;
+	struct slice	 primary_key;		/* never empty after event_parse()         */
+	struct buf	 arena;
+};
+
+/*
+ * Takes a payload apart.  `*ev` must be zeroed before the first use; later uses reuse
+ * its arena.  Refused with ERR_INVALID: not JSON, not an object, a field of
+ * the wrong type, an unknown operation, a missing table, `before`/`after` that is neither object
+ * nor null, an empty primary key ("no primary key: `key` is empty and the row has no `id`").
+ * The text names the field and, where the text is not JSON, the byte.
+ */
+int	 event_parse(struct event *, struct slice payload, struct err *) MUST_CHECK;
+void	 event_free(struct event *);
+
+/* `after` when present, else `before`; an explicit null counts as present (then the type is JSON_NULL). */
+struct json_val event_object(const struct event *);
+
+/* Appends the envelope as file, S3, Kafka and Event Hubs store it (contract/drivers.md section 1.3). */
+void	 event_store_json(const struct event *, struct buf *);
+
+/* Parts of `dbchange.<table>.<OPERATION>.<companyId>.<locationId>.PUBLIC.<id>`; false when it has another shape. */
+struct event_subject {
+	struct slice	 table, operation, company, location, id;
+};
+bool	 event_subject_parse(struct slice subject, struct event_subject *) MUST_CHECK;
+
+#endif

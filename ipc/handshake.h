@@ -1,0 +1,16 @@
+#ifndef EDS_HANDSHAKE_H
+#define EDS_HANDSHAKE_H
+
+#include "ipc/channel.h"
+
+/* Queues our HELLO: the versions we speak, who we are, which generation (0 for none). */
+int	 handshake_send(struct channel *, const char *program, uint64_t generation, struct err *) MUST_CHECK;
+
+/*
+ * Looks at the peer's HELLO.  Succeeds with the highest common protocol version
+ * in *version_r, or fails with ERR_CONFLICT and a text that names both programs' versions and
+ * says to install them from the same package.
+ */
+int	 handshake_check(const struct ipc_hello_body *, const char *our_program, uint64_t *version_r, struct err *) MUST_CHECK;
+
+#endif
