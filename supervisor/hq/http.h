@@ -25,13 +25,20 @@ struct http_response {
 	long		 status;	/* 0: no answer, err says why */
 	struct slice	 body;
 	struct slice	 request_id;	/* header X-Request-Id */
+	int64_t		 retry_after_ms;	/* what the answer asks for, 0: nothing */
 	const struct err *err;
 };
 
+/* The response dies with the callback.  A callback may start and cancel calls, but not free the http. */
 typedef void (*http_fn)(void *arg, const struct http_response *);
 
 int	 http_new(struct http **, struct ev_loop *, struct err *) MUST_CHECK;
 void	 http_free(struct http **);			/* cancels what is under way, without callbacks */
+
+/*
+ * The callback is called once, never before the return.  A call that is answered is gone: the
+ * callback must forget the handle, which may be asked for with NULL when nobody will cancel.
+ */
 int	 http_start(struct http *, const struct http_request *, http_fn, void *arg, struct http_call **, struct err *) MUST_CHECK;
 void	 http_cancel(struct http_call **);		/* its callback is not called any more */
 

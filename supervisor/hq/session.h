@@ -13,6 +13,7 @@ struct session;
 
 enum session_state { SESSION_NONE, SESSION_STARTING, SESSION_CONFLICT, SESSION_ACTIVE, SESSION_RENEWING, SESSION_ENDED, SESSION_REFUSED };
 
+/* Called from the loop.  A callback may start, renew and end the session, but not free it. */
 struct session_events {
 	void	*arg;
 	/* A session began (first, or renewed): id and the decoded NATS creds file.  The file stands already
@@ -27,8 +28,13 @@ struct session_events {
 int	 session_new(struct session **, struct ev_loop *, struct http *, const struct config *, const struct session_events *,
 	    struct err *) MUST_CHECK;
 void	 session_start(struct session *);
+/* After a reload: what HQ is told at the next renewal.  The config is not kept, here or in session_new(). */
+int	 session_reconfigure(struct session *, const struct config *, struct err *) MUST_CHECK;
 void	 session_renew(struct session *);		/* now; also happens by itself */
-/* Ends the session at HQ and removes its credentials; `done` is called once, also when HQ cannot be reached. */
+/*
+ * Ends the session at HQ and removes its credentials; `done` is called once, from the loop, after
+ * 5 s at the latest, also when HQ cannot be reached.
+ */
 void	 session_end(struct session *, bool errored, void (*done)(void *), void *arg);
 void	 session_free(struct session **);
 const char *session_id(const struct session *);		/* "" when there is none */

@@ -1,0 +1,187 @@
+/* One request as libcurl wants it, and what comes back of it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "ipc/base/url.h"
+#include "supervisor/hq/http_private.h"
+
+#define CONNECT_MS	10000
+#define TIMEOUT_MS	30000
+
+static size_t
+take_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_call	*call = arg;
+
+	if (size * n > HTTP_BODY_MAX - call->answer.len) {
+		call->too_big = true;
+		return 0;		/* libcurl ends the transfer */
+	}
+	buf_add(&call->answer, p, size * n);
+	return call->answer.oom ? 0 : size * n;
+}
+
+static bool
+header_is(struct slice line, const char *name, struct slice *value_r)
+{
+	size_t	 n = strlen(name);
+
+	if (line.n <= n || strncasecmp(line.p, name, n) != 0 || line.p[n] != ':')
+		return false;
+	*value_r = slice_trim((struct slice){ line.p + n + 1, line.n - n - 1 });
+	return true;
+}
+
+static size_t
+take_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_call	*call = arg;
+	struct slice		 line = { p, size * n }, value;
+	uint64_t		 seconds;
+
+	if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) {	/* a further answer, after a redirect */
+		buf_reset(&call->request_id);
+		call->retry_after_ms = 0;
+	} else if (header_is(line, "X-Request-Id", &value)) {
+		buf_reset(&call->request_id);
+		buf_adds_slice(&call->request_id, value);
+	} else if (header_is(line, "Retry-After", &value) && slice_u64(value, &seconds))
+		call->retry_after_ms = seconds > 3600 ? 3600000 : (int64_t)seconds * 1000;
+	return line.n;
+}
+
+static bool
+add_header(struct http_call *call, const char *line)
+{
+	struct curl_slist	*grown = curl_slist_append(call->headers, line);
+
+	if (grown == NULL)
+		return false;
+	call->headers = grown;
+	return true;
+}
+
+static bool
+add_headers(struct http_call *call, const struct http_request *r)
+{
+	struct buf	 line = { 0 };
+	bool		 ok;
+
+	/* libcurl would add these by itself. */
+	ok = add_header(call, "Accept:") && add_header(call, "Expect:");
+	if (r->std_headers)
+		ok = ok && add_header(call, "Content-Type: application/json");
+	else if (call->post)
+		ok = ok && add_header(call, "Content-Type:");
+	if (r->std_headers || r->user_agent_only)
+		ok = ok && add_header(call, "User-Agent: Shopmonkey EDS Server/" EDS_VERSION);
+	if (r->token != NULL && r->token[0] != '\0') {
+		buf_printf(&line, "Authorization: Bearer %s", r->token);
+		ok = ok && add_header(call, buf_cstr(&line)) && !line.oom;
+		if (line.data != NULL)
+			(void)memset(line.data, 0, line.len);
+		buf_free(&line);
+	}
+	return ok;
+}
+
+/*
+ * The proxy of HTTP_PROXY, which libcurl leaves alone because of CGI programs, and
+ * none for this machine itself: both as the reference does it.
+ */
+static void
+choose_proxy(struct http_call *call)
+{
+	const char	*proxy = getenv("HTTP_PROXY");
+	struct url	 url;
+
+	if (url_parse(&url, slice_of(call->url), NULL) != 0)
+		return;		/* libcurl will say what is wrong with it */
+	if (strcmp(url.host, "localhost") == 0 || strncmp(url.host, "127.", 4) == 0 || strcmp(url.host, "[::1]") == 0 ||
+	    strcmp(url.host, "::1") == 0)
+		(void)curl_easy_setopt(call->easy, CURLOPT_NOPROXY, "*");
+	else if (proxy != NULL && proxy[0] != '\0' && strcmp(url.scheme, "http") == 0 && getenv("http_proxy") == NULL)
+		(void)curl_easy_setopt(call->easy, CURLOPT_PROXY, proxy);
+	url_free(&url);
+}
+
+static void
+set_options(struct http_call *call, const struct http_request *r)
+{
+	CURL	*easy = call->easy;
+
+	(void)curl_easy_setopt(easy, CURLOPT_URL, call->url);
+	(void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->trouble);
+	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(r->timeout_ms > 0 ? r->timeout_ms : TIMEOUT_MS));
+	if (call->post) {
+		(void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_cstr(&call->body));
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+	}
+	choose_proxy(call);
+}
+
+int
+http_call_new(struct http_call **call_r, const struct http_request *r, struct err *err)
+{
+	struct http_call	*call = calloc(1, sizeof(*call));
+
+	if (call == NULL)
+		return err_set(err, ERR_NOMEM, "no memory for a request");
+	call->retry = r->retry;
+	call->post = strcmp(r->method, "POST") == 0;
+	buf_adds_slice(&call->body, r->body);
+	if ((call->url = slice_dup(slice_of(r->url))) == NULL || (call->easy = curl_easy_init()) == NULL || call->body.oom ||
+	    !add_headers(call, r)) {
+		http_call_free(&call);
+		return err_set(err, ERR_NOMEM, "no memory for a request");
+	}
+	set_options(call, r);
+	*call_r = call;
+	return 0;
+}
+
+void
+http_call_rewind(struct http_call *call)
+{
+	buf_reset(&call->answer);
+	buf_reset(&call->request_id);
+	call->retry_after_ms = 0;
+	call->too_big = false;
+	call->trouble[0] = '\0';
+}
+
+void
+http_call_free(struct http_call **callp)
+{
+	struct http_call	*call = *callp;
+
+	if (call == NULL)
+		return;
+	if (call->easy != NULL)
+		curl_easy_cleanup(call->easy);
+	for (struct curl_slist *h = call->headers; h != NULL; h = h->next)
+		(void)memset(h->data, 0, strlen(h->data));	/* one of them is the token */
+	curl_slist_free_all(call->headers);
+	free(call->url);
+	buf_free(&call->body);
+	buf_free(&call->answer);
+	buf_free(&call->request_id);
+	free(call);
+	*callp = NULL;
+}
