@@ -337,6 +337,10 @@ class Client:
     def connected(self):
         return not self._closed.is_set()
 
+    def wait_closed(self, timeout=None):
+        """True as soon as the connection is gone."""
+        return self._closed.wait(timeout)
+
     def close(self):
         self._closed.set()
         try:
