@@ -44,7 +44,8 @@ class Process:
     """A running program with its output in a file.
 
     The kernel kills it when the thread that created it ends, so create it in a
-    thread that lives as long as the process should (the main one).
+    thread that lives as long as the process should (the main one).  It has a
+    session of its own: Ctrl-C at the terminal reaches only its creator.
     """
 
     def __init__(self, argv, log_path, env=None, cwd=None):
@@ -63,7 +64,7 @@ class Process:
             self._log_start = log.tell()
             self._child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
                                            stderr=subprocess.STDOUT, preexec_fn=tie_to_parent,
-                                           env=env, cwd=cwd)
+                                           env=env, cwd=cwd, start_new_session=True)
         self.pid = self._child.pid
 
     def running(self):

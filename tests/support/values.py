@@ -9,12 +9,13 @@ from tests.support.gojson import Num
 
 _WORDS = ["Brake pads", "Ölwechsel", "Zoë's Garage", "東京タイヤ", "Кузов", "قطع غيار", "front left", "5W-30",
           "Rotate & balance", "<b>urgent</b>", "plain", "C:\\temp\\new", 'said "no"', "tab\there", "two\nlines",
-          "\U0001f697\U0001f4a8", "\U0001d518nicode \U00020000", "e\u0301 combining", "\u2028 separator \u2029", "trailing ",
-          " leading", "'; DROP TABLE x; --", "$_H_$quoted$_H_$", "100%", "null", "NULL", "true", "12.50", "[]", "{}",
+          "\U0001f697\U0001f4a8", "\U0001d518nicode \U00020000", "e\u0301 combining", "\u2028 separator \u2029",
+          "trailing ", " leading", "'; DROP TABLE x; --", "$_H_$quoted$_H_$", "100%", "null", "NULL", "true", "12.50", "[]", "{}",
           "a/b/../c", "\x7f\x01", "no\u00a0break", "\ufeffmark", "%s %n", "O'Brien \\' twice"]
 _COLORS = ["Arctic White", "Midnight Blue", "Rosso Corsa", "Grün metallic"]
 _NAMES = ["Ana", "Björn", "Chloé", "Đặng", "Emre", "Fatima", "Grace", "李雷", "O'Neil", "Zsófia"]
 _CITIES = ["Austin", "São Paulo", "Łódź", "Québec", "Köln", "Ho Chi Minh"]
+_KEYS = ["labels", "a", "größe", "k<1>", "", "nested", "10", "9", "quote\"d", "\U0001f511"]
 _DECIMALS = ["12.50", "0.1", "1E+3", "-0", "0", "100.0", "99.99", "1e-7", "2.5E2", "-17.250", "46700", "0.30",
              "123456.789", "1.10e1"]
 _WHOLE = ["0", "1", "-1", "46700", "2147483648", "-2147483649", "9007199254740993", "-9007199254740993",
@@ -95,7 +96,7 @@ class Values:
 
     def mapping(self, depth=0):
         r = self.rng
-        keys = r.sample(["labels", "a", "größe", "k<1>", "", "nested", "10", "9", "quote\"d", "\U0001f511"], r.randint(0, 4))
+        keys = r.sample(_KEYS, r.randint(0, 4))
         return {k: self.anything(depth) for k in keys}
 
     def of(self, column, prop):
