@@ -15,7 +15,6 @@
 #include "ipc/base/log.h"
 #include "ipc/handshake.h"
 #include "supervisor/control/control.h"
-#include "supervisor/control/control_commands.h"
 #include "supervisor/control/control_path.h"
 
 #define ACCEPT_PAUSE_S	1.0	/* when descriptors or memory are short */

@@ -3,7 +3,7 @@
 
 #include <ev.h>
 
-#include "ipc/codec.h"
+#include "supervisor/control/control_commands.h"
 
 /*
  * The server's end of edsctl: a socket <data-dir>/eds.sock (0600) on the supervisor's loop.  Verbs and their
@@ -14,15 +14,6 @@ struct control_request;
 
 #define CONTROL_CLIENTS_MAX	32u
 #define CONTROL_DEADLINE_MS	10000	/* a client must speak, and take its answer, within this time */
-
-/* edsctl's exit status. */
-enum control_status {
-	CONTROL_OK		= 0,
-	CONTROL_FAILED		= 1,
-	CONTROL_USAGE		= 2,
-	CONTROL_NOBODY		= 3,	/* never sent: edsctl found no server */
-	CONTROL_DEGRADED	= 4,
-};
 
 /*
  * One command.  The request must be given to control_reply() exactly once, now or later, also when the

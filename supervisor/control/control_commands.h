@@ -3,6 +3,15 @@
 
 #include "ipc/codec.h"
 
+/* edsctl's exit status. */
+enum control_status {
+	CONTROL_OK		= 0,
+	CONTROL_FAILED		= 1,
+	CONTROL_USAGE		= 2,
+	CONTROL_NOBODY		= 3,	/* never sent: edsctl found no server */
+	CONTROL_DEGRADED	= 4,
+};
+
 /* The verbs of edsctl as data: control_commands.def. */
 enum control_where { CONTROL_SERVER, CONTROL_LOCAL };
 
