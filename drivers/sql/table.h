@@ -15,6 +15,7 @@ struct sql_version {
 	uint32_t		*hint;		/* column of the schema, by position in the last row */
 	size_t			 nhints;
 	bool			 in_place;	/* for the driver: the destination has these columns */
+	bool			 announced;	/* ... and HQ was told                              */
 };
 
 struct sql_table {
