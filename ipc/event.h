@@ -21,10 +21,10 @@ struct event {
 	struct slice	 user_id;
 	struct slice	 mvcc_timestamp;
 	int64_t		 timestamp_ms;
-	struct json_val	 key;			/* array, or JSON_ABSENT (missing or null) */
-	struct json_val	 before;		/* JSON_ABSENT when missing                */
+	struct json_val	 key;			/* array, or JV_ABSENT (missing or null) */
+	struct json_val	 before;		/* JV_ABSENT when missing                */
 	struct json_val	 after;
-	struct json_val	 diff;			/* array, JSON_ABSENT when missing or empty */
+	struct json_val	 diff;			/* array, JV_ABSENT when missing or empty */
 	bool		 imported;
 	struct slice	 primary_key;		/* never empty after event_parse()         */
 	struct buf	 arena;
@@ -32,15 +32,17 @@ struct event {
 
 /*
  * Takes a payload apart.  `*ev` must be zeroed before the first use; later uses reuse
- * its arena.  Refused with ERR_INVALID: not JSON, not an object, a field of
+ * its arena, and nobody else may write there.  Refused with ERR_INVALID: not JSON, invalid
+ * UTF-8 (no database could hold it, and replacing it would lose what it was), not an object, a field of
  * the wrong type, an unknown operation, a missing table, `before`/`after` that is neither object
  * nor null, an empty primary key ("no primary key: `key` is empty and the row has no `id`").
- * The text names the field and, where the text is not JSON, the byte.
+ * The text names the field and, where the text is not JSON, the byte.  ERR_NOMEM is the only other code.
+ * The primary key is looked at last: without one, the event is refused but all the rest is filled in.
  */
 int	 event_parse(struct event *, struct slice payload, struct err *) MUST_CHECK;
 void	 event_free(struct event *);
 
-/* `after` when present, else `before`; an explicit null counts as present (then the type is JSON_NULL). */
+/* `after` when present, else `before`; an explicit null counts as present (then the type is JV_NULL). */
 struct json_val event_object(const struct event *);
 
 /* Appends the envelope as file, S3, Kafka and Event Hubs store it (contract/drivers.md section 1.3). */

@@ -6,7 +6,7 @@
 /* JSON text by the rules of contract/encoding.md section 1 (the escapes Go's writer uses). */
 
 void	 json_out_str(struct buf *, struct slice);	/* quoted and escaped; invalid UTF-8 bytes become \ufffd */
-void	 json_out_double(struct buf *, double);		/* shortest text that round-trips                        */
+void	 json_out_double(struct buf *, double);		/* shortest text that round-trips; null for NaN and Inf   */
 
 /*
  * A raw JSON text with insignificant white space removed and < > & U+2028 U+2029
