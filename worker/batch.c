@@ -88,16 +88,18 @@ batch_take(struct batch *b, struct intake *in, const struct batch_rules *rules, 
 	return 0;
 }
 
-void
-batch_parse(struct batch *b, batch_refuse_fn refuse, void *arg)
+int
+batch_parse(struct batch *b, batch_refuse_fn refuse, void *arg, struct err *err)
 {
-	struct err	 err = { 0 };
+	struct err	 why = { 0 };
 
 	b->n_live = 0;
 	b->live_bytes = 0;
 	for (size_t i = 0; i < b->n; i++) {
-		if (event_parse(&b->events[i], b->held[i].payload, &err) == -1) {
-			refuse(arg, &b->held[i], &err);
+		if (event_parse(&b->events[i], b->held[i].payload, &why) == -1) {
+			if (why.code == ERR_NOMEM)	/* no fault of the event's */
+				return err_set(err, ERR_NOMEM, "%s", why.text);
+			refuse(arg, &b->held[i], &why);
 			continue;
 		}
 		b->origin[b->n_live] = i;
@@ -106,6 +108,7 @@ batch_parse(struct batch *b, batch_refuse_fn refuse, void *arg)
 		};
 		b->live_bytes += b->held[i].payload.n;
 	}
+	return 0;
 }
 
 const struct held *

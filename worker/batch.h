@@ -38,10 +38,10 @@ int	 batch_take(struct batch *, struct intake *, const struct batch_rules *, str
 
 /*
  * Takes the events apart, which makes the well-formed ones live.  `refuse` is
- * told each of the others with what is wrong with it.
+ * told each of the others with what is wrong with it.  -1 when memory is short.
  */
 typedef void (*batch_refuse_fn)(void *arg, const struct held *, const struct err *);
-void	 batch_parse(struct batch *, batch_refuse_fn refuse, void *arg);
+int	 batch_parse(struct batch *, batch_refuse_fn refuse, void *arg, struct err *) MUST_CHECK;
 
 const struct held *batch_origin(const struct batch *, size_t live_index);
 void	 batch_remove(struct batch *, size_t live_index);	/* the others keep their order */
