@@ -27,6 +27,7 @@ struct deliver {
 	struct batch_rules	 rules;
 	struct batch		 batch;
 	struct log		 log;
+	struct drv_env		 env;		/* lives as long as the driver does */
 };
 
 static const char *
@@ -95,13 +96,13 @@ bad_result(struct deliver *d, const char *call, int result)
 }
 
 static enum drv_result
-call_open(struct deliver *d, const struct drv_env *env, struct err *err)
+call_open(struct deliver *d, struct err *err)
 {
 	enum drv_result	 rc;
 
 	*err = (struct err){ 0 };
 	worker_call_begins(d->w);
-	rc = d->driver->open(&d->drv, env, err);
+	rc = d->driver->open(&d->drv, &d->env, err);
 	worker_call_ends(d->w);
 	return rc;
 }
@@ -110,16 +111,16 @@ static enum verdict
 open_driver(struct deliver *d)
 {
 	const struct settings *s = &d->w->settings;
-	const struct drv_env env = { .destination = s->destination, .url = s->url,
-	    .update_strategy = s->update_strategy, .session = s->session, .data_dir = s->data_dir,
-	    .log = &d->log, .host = d->host };
 	struct retry	 retry = { 0 };
 	struct err	 err = { 0 };
 
+	d->env = (struct drv_env){ .destination = s->destination, .url = s->url,
+	    .update_strategy = s->update_strategy, .session = s->session, .data_dir = s->data_dir,
+	    .log = &d->log, .host = d->host };
 	if ((d->driver = module_load(s->url, &err)) == NULL || d->driver->validate(s->url, &err) == -1)
 		return give_up(d, V_CONFIG, &err);
 	for (;;) {
-		enum drv_result rc = call_open(d, &env, &err);
+		enum drv_result rc = call_open(d, &err);
 
 		switch (rc) {
 		case DRV_STORED:

@@ -208,12 +208,13 @@ complain(const struct err *err)
 static void
 fail(struct link *l, const struct err *err)
 {
-	struct err	 unused;
+	struct err	 unsent;
 
 	l->code = err->code == ERR_INVALID || err->code == ERR_CONFLICT ? WORKER_EXIT_PROTOCOL : WORKER_EXIT_BROKEN;
 	complain(err);
-	/* What was queued, such as our HELLO, may still tell the supervisor why; if not, stderr did. */
-	l->hello = channel_flush(l->channel, &unused) == 0;
+	/* What was queued, such as our HELLO, may still tell the supervisor why. */
+	if (channel_flush(l->channel, &unsent) == -1)
+		complain(&unsent);
 	supervisor_gone(l);
 }
 
