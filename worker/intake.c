@@ -204,9 +204,12 @@ intake_release(struct intake *in, const struct held *h, size_t n)
 
 		if (--c->live > 0)
 			continue;
-		if (c == in->fill)
+		if (c == in->fill && c->cap == CHUNK_SIZE) {
 			c->used = 0;	/* the common case: the same memory over and over */
-		else
-			chunk_drop(in, c);
+			continue;
+		}
+		if (c == in->fill)
+			in->fill = NULL;	/* made for one large event */
+		chunk_drop(in, c);
 	}
 }
