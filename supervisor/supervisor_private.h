@@ -88,7 +88,7 @@ struct supervisor {
 	int64_t				 paused_ns;		/* epoch; 0: not paused as a whole */
 };
 
-#define SUPERVISOR_AGAIN	(-1)	/* supervisor_run(): start the program again */
+
 
 /* destinations.c */
 int	 destinations_start(struct supervisor *, struct err *) MUST_CHECK;
