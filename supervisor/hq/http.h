@@ -1,0 +1,38 @@
+#ifndef EDS_HTTP_H
+#define EDS_HTTP_H
+
+#include <ev.h>
+
+#include "ipc/base/buf.h"
+#include "ipc/base/err.h"
+
+/* libcurl's multi interface on the supervisor's loop.  Callbacks run on the loop's thread. */
+struct http;
+struct http_call;
+
+struct http_request {
+	const char	*method;	/* "GET", "POST"                               */
+	const char	*url;
+	const char	*token;		/* NULL: no Authorization header               */
+	bool		 std_headers;	/* Content-Type and User-Agent, contract/hq-api.md section 1 */
+	bool		 user_agent_only;
+	struct slice	 body;		/* copied; absent for GET                      */
+	int64_t		 timeout_ms;	/* of one attempt; 0: 30 s                     */
+	bool		 retry;		/* the policy of section 1.2, bounded          */
+};
+
+struct http_response {
+	long		 status;	/* 0: no answer, err says why */
+	struct slice	 body;
+	struct slice	 request_id;	/* header X-Request-Id */
+	const struct err *err;
+};
+
+typedef void (*http_fn)(void *arg, const struct http_response *);
+
+int	 http_new(struct http **, struct ev_loop *, struct err *) MUST_CHECK;
+void	 http_free(struct http **);			/* cancels what is under way, without callbacks */
+int	 http_start(struct http *, const struct http_request *, http_fn, void *arg, struct http_call **, struct err *) MUST_CHECK;
+void	 http_cancel(struct http_call **);		/* its callback is not called any more */
+
+#endif

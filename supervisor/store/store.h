@@ -1,0 +1,64 @@
+#ifndef EDS_STORE_H
+#define EDS_STORE_H
+
+#include "ipc/base/err.h"
+#include "ipc/base/slice.h"
+
+/*
+ * What must survive: one LMDB environment, <data-dir>/store, written by the
+ * supervisor alone.  Every function that changes something returns after the
+ * fsync.  Read transactions are short: slices handed to callbacks die with the call.
+ */
+struct store;
+
+/*
+ * Opens or creates.  ERR_CONFLICT: another supervisor has it.  ERR_INVALID: made by a newer
+ * version, or damaged: the text says which and what to do.
+ */
+int	 store_open(struct store **, const char *data_dir, struct err *) MUST_CHECK;
+void	 store_close(struct store **);
+
+/* Cursors: the stream sequence up to which a destination has everything of its route. */
+struct store_cursor {
+	const char	*destination;
+	uint64_t	 seq;
+};
+int	 store_cursors_put(struct store *, const struct store_cursor *, size_t n, struct err *) MUST_CHECK;
+int	 store_cursor_get(struct store *, const char *destination, uint64_t *seq_r, struct err *) MUST_CHECK; /* ERR_NOTFOUND */
+typedef int (*store_cursor_fn)(void *arg, struct slice destination, uint64_t seq);
+int	 store_cursors_each(struct store *, store_cursor_fn, void *arg, struct err *) MUST_CHECK;
+
+/* Table versions per destination, as its worker reported them. */
+int	 store_table_version_put(struct store *, const char *destination, struct slice table, struct slice version,
+	    struct err *) MUST_CHECK;
+typedef int (*store_pair_fn)(void *arg, struct slice key, struct slice value);
+int	 store_table_versions_each(struct store *, const char *destination, store_pair_fn, void *arg, struct err *) MUST_CHECK;
+
+/* Cached schemas by table and version; and the latest version of each table. */
+int	 store_schema_put(struct store *, struct slice table, struct slice version, struct slice json, struct err *) MUST_CHECK;
+int	 store_schema_get(struct store *, struct slice table, struct slice version, struct buf *json, struct err *) MUST_CHECK;
+
+/* Small facts by name ("import-times", "clean-stop" ...); ERR_NOTFOUND when there is none. */
+int	 store_fact_put(struct store *, const char *name, struct slice value, struct err *) MUST_CHECK;
+int	 store_fact_get(struct store *, const char *name, struct buf *value, struct err *) MUST_CHECK;
+
+/* Many small writes in one fsync: between begin and commit the functions above share a transaction. */
+int	 store_batch_begin(struct store *, struct err *) MUST_CHECK;
+int	 store_batch_commit(struct store *, struct err *) MUST_CHECK;
+
+/* Quarantine: events set aside for one destination, the event itself with them. */
+struct store_quarantined {
+	uint64_t	 seq;
+	uint64_t	 attempts;
+	int64_t		 at_ms;		/* epoch */
+	struct slice	 subject;
+	struct slice	 reason;
+	struct slice	 payload;
+};
+int	 store_quarantine_put(struct store *, const char *destination, const struct store_quarantined *, struct err *) MUST_CHECK;
+typedef int (*store_quarantine_fn)(void *arg, const struct store_quarantined *);
+int	 store_quarantine_each(struct store *, const char *destination, store_quarantine_fn, void *arg, struct err *) MUST_CHECK;
+int	 store_quarantine_count(struct store *, const char *destination, uint64_t *n_r, struct err *) MUST_CHECK;
+int	 store_quarantine_drop(struct store *, const char *destination, uint64_t seq, struct err *) MUST_CHECK;
+
+#endif

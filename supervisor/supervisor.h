@@ -1,0 +1,16 @@
+#ifndef EDS_SUPERVISOR_H
+#define EDS_SUPERVISOR_H
+
+#include "supervisor/config/config.h"
+
+/* Exit codes of `eds server` (contract/cli.md section 1). */
+#define EXIT_FATAL	1
+#define EXIT_USAGE	3
+
+/*
+ * Runs the supervisor until it is told to end; returns the exit code.  `flags` are kept for reloads and
+ * must outlive the call.  Takes the config over.
+ */
+int	 supervisor_run(struct config *, const struct config_flags *);
+
+#endif
