@@ -551,8 +551,10 @@ lengths_that_lie_are_refused_before_memory_is_asked_for(void **state)
 	};
 	struct fixture *fx = *state;
 
-	for (size_t i = 0; i < NELEM(lies); i++)
-		assert_refused(fx, lies[i], IPC_SUPERVISOR, "frame: ");
+	for (size_t i = 0; i < NELEM(lies); i++) {
+		assert_int_equal(bound_check(lies[i], &fx->err), -1);
+		assert_refused(fx, lies[i], IPC_SUPERVISOR, "byte");	/* bound_check()'s words, so it came first */
+	}
 }
 
 static void
