@@ -18,6 +18,7 @@ FUZZ_SRC_fuzz_config = $(FUZZ_SRC) $(wildcard supervisor/config/*.c)
 FUZZ_LIBS_fuzz_config = $(FUZZ_LIBS) $(call pc,inih jansson)
 FUZZ_SRC_fuzz_creds  = $(FUZZ_SRC) $(wildcard supervisor/upstream/creds.c)
 FUZZ_LIBS_fuzz_creds = $(FUZZ_LIBS) $(call pc,jansson libcrypto)
+FUZZ_LIBS_fuzz_event = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) $(wildcard supervisor/upstream/reply.c)
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
 
