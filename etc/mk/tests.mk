@@ -11,6 +11,8 @@ $(B)/tests/unit/ipc/%: $(B)/tests/unit/ipc/%.o $(SUPPORT_O) $(LIB_COMMON)
 $(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_SUPERVISOR) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_SUPERVISOR)
+# this one runs the program
+$(B)/tests/unit/supervisor/test_edsctl: | $(B)/edsctl
 $(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)

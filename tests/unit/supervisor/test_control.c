@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -195,7 +196,7 @@ read_to_end(int fd, struct buf *heard)
 static bool
 contains(const struct buf *b, const char *text)
 {
-	return memmem(b->data, b->len, text, strlen(text)) != NULL;
+	return b->len > 0 && memmem(b->data, b->len, text, strlen(text)) != NULL;
 }
 
 static void
@@ -539,6 +540,38 @@ a_server_that_does_not_answer_is_not_waited_for_forever(void **state)
 	assert_non_null(strstr(err.text, "did not answer"));
 }
 
+/* Needs root, to be somebody else for a moment; the modes are opened so that only the server itself can refuse. */
+static void
+another_user_is_refused(void **state)
+{
+	char	 path[sizeof(dir) + 20];
+	int	 st;
+	pid_t	 pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, CONTROL_SOCKET);
+	assert_int_equal(chmod(dir, 0711), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	if ((pid = fork()) == 0) {
+		struct edsctl_call	 what = { .data_dir = dir, .verb = "ping", .timeout_ms = 20000 };
+		struct edsctl_answer	 answer;
+		struct err		 err = { 0 };
+
+		if (setuid(65534) != 0 || edsctl_call(&what, &answer, &err) == 0)
+			_exit(1);
+		_exit(err.code == ERR_CONFLICT && strstr(err.text, "user 65534") != NULL ? 0 : 2);
+	}
+	while (waitpid(pid, &st, WNOHANG) == 0) {
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)poll(NULL, 0, 1);
+	}
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), 0);
+	assert_int_equal(owner.calls, 0);
+}
+
 static void
 every_verb_has_its_row(void **state)
 {
@@ -578,6 +611,7 @@ main(void)
 		T(a_data_directory_with_a_long_path_works),
 		T(no_server_is_said_with_the_place_that_was_looked_at),
 		T(a_server_that_does_not_answer_is_not_waited_for_forever),
+		T(another_user_is_refused),
 		cmocka_unit_test(every_verb_has_its_row),
 	};
 
