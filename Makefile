@@ -43,6 +43,7 @@ endef
 $(foreach d,$(DRIVERS),$(eval $(call driver_rule,$(d))))
 
 include etc/mk/tests.mk
+include etc/mk/fuzz.mk
 include etc/mk/install.mk
 
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
