@@ -19,6 +19,7 @@ struct script {
 	size_t				 n;
 	pthread_t			 thread;
 	struct buf			 frames;	/* all that was reported */
+	uint64_t			 busy_ms;	/* while the question was open */
 };
 
 /* A question has come when the report holds something. */
@@ -38,6 +39,7 @@ answer(void *arg)
 	struct err	 err;
 
 	await_question(s);
+	s->busy_ms = worker_busy_ms(&s->w);
 	for (size_t i = 0; i < s->n; i++)
 		if (host_answer(&s->w, &s->answers[i], &err) == -1)
 			break;
@@ -159,6 +161,7 @@ waiting_for_a_schema_is_not_the_drivers_call(void **state)
 	s->w.busy_since -= 3600000;		/* the call has taken an hour */
 	assert_true(worker_busy_ms(&s->w) >= 3600000);
 	assert_int_equal(ask(s, yes, 1, &json, &err), DRV_STORED);
+	assert_int_equal(s->busy_ms, 0);
 	assert_true(worker_busy_ms(&s->w) < 3600000);
 	assert_true(s->w.busy_since != 0);
 	worker_call_ends(&s->w);

@@ -612,6 +612,24 @@ stop_ends_the_worker_with_events_in_the_queue(void **state)
 }
 
 static void
+a_stop_cuts_a_drain_short(void **state)
+{
+	struct peer		*p = *state;
+	const struct kept	*k;
+
+	command(p, "slow 100\n");
+	start(p, fault_url(p), (struct knobs){ .batch_events = 1 });
+	(void)send_events(p, 1, 50);
+	send_msg(p, IPC_DRAIN, (union ipc_body){ .empty = { 0 } });
+	send_msg(p, IPC_STOP, (union ipc_body){ .empty = { 0 } });
+	while ((k = next(p)) != NULL && k->type != IPC_GOODBYE)
+		assert_true(k->type != IPC_COMMITTED || k->body.committed.seq < 50);
+	assert_non_null(k);
+	assert_string_equal(k->text, "stopped");
+	expect_exit(p, WORKER_EXIT_FINE);
+}
+
+static void
 sigterm_stops_and_the_terminal_does_not(void **state)
 {
 	struct peer		*p = *state;
@@ -875,6 +893,7 @@ main(void)
 		WITH_WORKER(open_is_tried_until_the_destination_is_there),
 		WITH_WORKER(a_drain_does_not_wait_for_a_destination_that_is_down),
 		WITH_WORKER(stop_ends_the_worker_with_events_in_the_queue),
+		WITH_WORKER(a_stop_cuts_a_drain_short),
 		WITH_WORKER(sigterm_stops_and_the_terminal_does_not),
 		WITH_WORKER(a_worker_ends_when_the_supervisor_closes),
 		WITH_WORKER(a_worker_ends_when_the_supervisor_closes_before_a_word),
