@@ -89,10 +89,15 @@ struct config_flags {
 /*
  * Reads config.toml and eds.conf, applies the flags, checks every destination's
  * URL scheme, names, types and ranges.  On failure the text names file, line, key, what was found and what
- * was expected.  Secrets read from files (`url_file`) must not be readable by others.
+ * was expected: ERR_CONFIG for eds.conf and flags, ERR_INVALID for config.toml ("error loading <path>: ..."),
+ * ERR_AUTH for the token.  Secrets read from files (`url_file`) must not be readable by others.  A config
+ * without token or server id is fine: whoever needs them looks.
  */
 int	 config_load(struct config **, const struct config_flags *, struct err *) MUST_CHECK;
 void	 config_free(struct config **);
+
+/* The state directory as an absolute path, for the caller to free(); NULL or "": <cwd>/data.  NULL on error. */
+char	*config_data_dir(const char *given, struct err *) MUST_CHECK;
 
 /* A destination by name, NULL when there is none. */
 const struct destination_config *config_destination(const struct config *, const char *name);

@@ -1,0 +1,48 @@
+/* What two configurations have in common: which workers a reload leaves alone, and what it cannot do. */
+
+#include "supervisor/config/config_private.h"
+
+bool
+destination_config_same(const struct destination_config *a, const struct destination_config *b)
+{
+	size_t				 n;
+	const struct config_option	*o = config_options(&n);
+
+	if (strcmp(a->name, b->name) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (o[i].section == SECTION_DESTINATION && !config_value_same(&o[i], a, b))
+			return false;
+	return true;
+}
+
+static void
+add_name(struct buf *names, const char *name)
+{
+	if (names->len > 0)
+		buf_adds(names, ", ");
+	buf_adds(names, name);
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+void
+config_needs_restart(const struct config *running, const struct config *wanted, struct buf *names)
+{
+	size_t				 n;
+	const struct config_option	*o = config_options(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (o[i].section == SECTION_SERVER && o[i].restart && !config_value_same(&o[i], running, wanted))
+			add_name(names, o[i].key);
+	if (!same(running->server_id, wanted->server_id))
+		add_name(names, "server_id");
+	if (!same(running->token, wanted->token))
+		add_name(names, "token");
+	if (!same(running->update_strategy, wanted->update_strategy))
+		add_name(names, "update_strategy");
+}
