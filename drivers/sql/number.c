@@ -154,7 +154,8 @@ prints_as(double v, const struct decimal *d)
 	struct decimal	 back;
 	char		 text[40];
 
-	for (int precision = DBL_DIG; precision <= DBL_DECIMAL_DIG; precision++) {
+	/* Tiny doubles have fewer digits, some only one. */
+	for (int precision = fabs(v) < DBL_MIN ? 1 : DBL_DIG; precision <= DBL_DECIMAL_DIG; precision++) {
 		(void)snprintf(text, sizeof(text), "%.*e", precision - 1, v);
 		if (strtod(text, NULL) == v)
 			return decimal_parse(&back, slice_of(text)) && decimal_eq(&back, d);

@@ -42,17 +42,47 @@ bind_bytes(sqlite3_stmt *s, int at, struct slice v, bool as_blob)
 	return sqlite3_bind_text64(s, at, v.p, v.n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* At least what SQLite's conversion accepts: white space, a sign, digits with or without a dot. */
+static size_t
+skip_space(struct slice s, size_t at)
+{
+	while (at < s.n && (s.p[at] == ' ' || (s.p[at] >= '\t' && s.p[at] <= '\r')))
+		at++;
+	return at;
+}
+
+static size_t
+skip_sign(struct slice s, size_t at)
+{
+	return at + (at < s.n && (s.p[at] == '-' || s.p[at] == '+'));
+}
+
+static size_t
+skip_digits(struct slice s, size_t at)
+{
+	while (at < s.n && s.p[at] >= '0' && s.p[at] <= '9')
+		at++;
+	return at;
+}
+
+/* Text that a numeric column would turn into a number: 12, " -.5e3 ", but no date. */
 static bool
 looks_numeric(struct slice s)
 {
-	while (s.n > 0 && (*s.p == ' ' || (*s.p >= '\t' && *s.p <= '\r')))
-		s = (struct slice){ s.p + 1, s.n - 1 };
-	if (s.n > 0 && (*s.p == '-' || *s.p == '+'))
-		s = (struct slice){ s.p + 1, s.n - 1 };
-	if (s.n > 0 && *s.p == '.')
-		s = (struct slice){ s.p + 1, s.n - 1 };
-	return s.n > 0 && *s.p >= '0' && *s.p <= '9';
+	size_t	start = skip_sign(s, skip_space(s, 0)), at = skip_digits(s, start), digits = at - start;
+
+	if (at < s.n && s.p[at] == '.') {
+		start = at + 1;
+		at = skip_digits(s, start);
+		digits += at - start;
+	}
+	if (digits == 0)
+		return false;
+	if (at < s.n && (s.p[at] == 'e' || s.p[at] == 'E')) {
+		start = skip_sign(s, at + 1);
+		if ((at = skip_digits(s, start)) == start)
+			return false;
+	}
+	return skip_space(s, at) == s.n;
 }
 
 static int
