@@ -33,15 +33,17 @@ $(B)/edsctl: $(call obj,$(SRC_EDSCTL)) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_EDSCTL)
 
+# A module exports its driver_<id> under the one name the worker asks for.
 define driver_rule
 $(B)/drivers/$(1).so: $(call obj,$(wildcard drivers/$(1)/*.c) $(SHARED_$(1)))
 	$$(say) LD $$@
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $$@ $$^ $(LIBS_$(1))
+	$$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,--defsym=eds_driver=driver_$(1) -o $$@ $$^ $(LIBS_$(1))
 endef
 $(foreach d,$(DRIVERS),$(eval $(call driver_rule,$(d))))
 
 include etc/mk/tests.mk
+include etc/mk/fuzz.mk
 include etc/mk/install.mk
 
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)

@@ -6,10 +6,13 @@
 #include "ipc/event.h"
 
 /*
- * What a destination driver is.  A driver is one folder below drivers/, built as
- * a module <id>.so that exports one symbol, `eds_driver`.  The worker loads it by
- * URL scheme (drivers/drivers.def).  All functions run in one thread of a
- * process that serves this destination alone; they may block.
+ * What a destination driver is.  A driver is one folder below drivers/ that
+ * defines `const struct driver driver_<id>`.  It is built as a module <id>.so,
+ * whose linking gives that object the second name `eds_driver`; the worker
+ * loads the module by URL scheme (drivers/drivers.def) and asks for that name.
+ * Programs that link drivers in, such as unit tests, use driver_<id>.
+ * All functions run in one thread of a process that serves this destination
+ * alone; they may block.
  */
 #define DRIVER_ABI	1
 
@@ -100,7 +103,13 @@ struct driver {
 	void		(*close)(struct drv **);
 };
 
-/* The one symbol a module exports. */
-extern const struct driver eds_driver;
+/* What the folders define. */
+#define DRIVER(id, schemes, name, description, example, ack_batch, flags, help) \
+	extern const struct driver driver_##id;
+#include "drivers/drivers.def"
+#undef DRIVER
+
+/* The name of the symbol that every module exports: its struct driver. */
+#define DRIVER_SYMBOL	"eds_driver"
 
 #endif

@@ -7,7 +7,12 @@
  * One end of a Unix stream socket: frames in, frames out, never blocking.
  * It knows no event loop: its owner waits for the descriptor to become
  * readable, or writable while channel_wants_write(), and calls channel_read()
- * or channel_flush().
+ * or channel_flush().  One call moves a bounded amount, so that one busy peer
+ * does not starve the others: what is left makes the descriptor ready again.
+ *
+ * HELLO is the first message in each direction, and comes once.  A peer that does otherwise is
+ * refused with ERR_INVALID, and so is channel_send(); channel_out() before
+ * our HELLO is a bug().
  */
 struct channel;
 
@@ -19,19 +24,26 @@ struct channel *channel_new(int fd, enum ipc_side peer) MUST_CHECK;
 void	 channel_free(struct channel **);
 int	 channel_fd(const struct channel *);
 
-/* Handed every message, decoded; slices in it live until the function returns.  -1 ends the channel. */
+/*
+ * Handed every message, decoded; slices in it live until the function returns.  -1 ends the
+ * channel.  It may send, and must not read from or free the channel it is called for.
+ */
 typedef int (*channel_fn)(void *arg, const struct ipc_msg *, struct err *);
 
 /*
  * Reads what is there and calls `fn` per message.  0: fine.  1: the peer closed in
- * good order (between frames).  -1: error, a malformed frame or `fn` said so.
+ * good order (between frames).  -1: error, a malformed frame or `fn` said so; the channel is
+ * of no more use then, and every further call says the same.
  */
 int	 channel_read(struct channel *, channel_fn fn, void *arg, struct err *) MUST_CHECK;
 
-/* Queues a message; -1 only when memory is short. */
+/* Queues a message; -1 when memory is short (ERR_NOMEM) or the message too long to be sent (ERR_TOOBIG); nothing is queued then. */
 int	 channel_send(struct channel *, enum ipc_type, const union ipc_body *, struct err *) MUST_CHECK;
 
-/* The output buffer itself, for ipc_events_begin(); the frame goes out with the next flush. */
+/*
+ * The output buffer itself, for ipc_events_begin(); the frame goes out with the next flush, which
+ * must come after ipc_events_end().  Shortage of memory in it fails that flush.
+ */
 struct buf *channel_out(struct channel *);
 size_t	 channel_queued(const struct channel *);	/* bytes not yet written */
 bool	 channel_wants_write(const struct channel *);

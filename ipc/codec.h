@@ -15,6 +15,7 @@
 #define IPC_FRAME_MAX		(64u << 20)	/* refused unread above this         */
 #define IPC_FRAME_AIM		(64u << 10)	/* events are packed up to this size */
 #define IPC_STRS_MAX		4096		/* texts in one STRS field           */
+#define IPC_EVENTS_MAX		65536		/* events in one EVENTS field        */
 
 enum ipc_type {
 #define MSG(num, NAME, from, since, body)	IPC_##NAME = (num),
@@ -83,15 +84,22 @@ struct ipc_arena {
 	struct ipc_event	*events;
 	size_t			 events_cap;
 };
-void	 ipc_arena_free(struct ipc_arena *);
+void	 ipc_arena_free(struct ipc_arena *);	/* leaves an empty one */
 
-/* Appends one whole frame.  Shortage of memory shows as out->oom. */
+/*
+ * Appends one whole frame, or nothing and sets out->oom: memory is short, or the
+ * frame would be one that ipc_decode() refuses for its size (IPC_FRAME_MAX,
+ * IPC_STRS_MAX, IPC_EVENTS_MAX).  A text is made fit to be sent: bytes that are
+ * not UTF-8, and NUL, become U+FFFD, so that a cut-off error text cannot make the peer
+ * hang up.  An absent REQ text is sent as ""; OPT fields that are absent, 0 or false are left out.
+ */
 void	 ipc_encode(struct buf *out, enum ipc_type, const union ipc_body *);
 
 /*
  * EVENTS frames are built piece by piece, so that a payload is copied once:
  *	begin; add ... add; end
- * end() leaves nothing in `out` when no event was added.
+ * end() leaves nothing in `out` when no event was added, and nothing but out->oom
+ * where ipc_encode() would do so.  Nobody else may touch `out` in between.
  */
 struct ipc_events_writer {
 	struct buf	*out;

@@ -7,8 +7,10 @@
 #define EXIT_FATAL	1
 #define EXIT_USAGE	3
 
+#define SUPERVISOR_AGAIN	(-1)	/* asked to restart: run the program again with the same arguments */
+
 /*
- * Runs the supervisor until it is told to end; returns the exit code.  `flags` are kept for reloads and
+ * Runs the supervisor until it is told to end; returns the exit code or SUPERVISOR_AGAIN.  `flags` are kept for reloads and
  * must outlive the call.  Takes the config over.
  */
 int	 supervisor_run(struct config *, const struct config_flags *);

@@ -8,4 +8,4 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 
 PKG_TEST  = $(PKG_DEMO) libcmocka-dev python3-pytest python3-msgpack sqlite3 mandoc procps
 
-PKG_FUZZ  = clang
+PKG_FUZZ  = clang libclang-rt-14-dev

@@ -1,6 +1,5 @@
 /* Time: what the clock says, and how it is written. */
 
-#include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -69,17 +68,60 @@ buf_rfc3339(struct buf *b, int64_t ns)
 	buf_addc(b, 'Z');
 }
 
+/* A number with a fraction as digits: in binary 1.001 s would fall short of 1001 ms. */
+struct decimal {
+	uint64_t	 whole;
+	struct slice	 fraction;
+};
+
+static bool
+decimal_take(struct slice *s, struct decimal *out_r)
+{
+	size_t	 n = 0, point;
+
+	while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9')
+		n++;
+	if (!slice_u64((struct slice){ s->p, n }, &out_r->whole))
+		return false;
+	point = n;
+	if (n < s->n && s->p[n] == '.')
+		for (n++; n < s->n && s->p[n] >= '0' && s->p[n] <= '9'; n++)
+			;
+	out_r->fraction = point == n ? SLICE("") : (struct slice){ s->p + point + 1, n - point - 1 };
+	s->p += n;
+	s->n -= n;
+	return true;
+}
+
+static bool
+decimal_add(const struct decimal *d, uint64_t unit_ns, uint64_t *total)
+{
+	uint64_t	 ns;
+
+	if (d->whole > INT64_MAX / unit_ns)
+		return false;
+	ns = d->whole * unit_ns;
+	for (size_t i = 0; i < d->fraction.n && unit_ns > 0; i++) {
+		unit_ns /= 10;
+		ns += unit_ns * (uint64_t)(d->fraction.p[i] - '0');
+	}
+	if (ns > INT64_MAX - *total)
+		return false;
+	*total += ns;
+	return true;
+}
+
 bool
 duration_parse(struct slice s, int64_t *ms_r)
 {
 	static const struct {
 		const char	*unit;
-		double		 ms;
+		uint64_t	 ns;
 	} units[] = {		/* longer names first where one is the start of another */
-		{ "ms", 1 }, { "us", 1e-3 }, { "µs", 1e-3 }, { "ns", 1e-6 },
-		{ "d", 86400e3 }, { "h", 3600e3 }, { "m", 60e3 }, { "s", 1e3 },
+		{ "ms", 1000000 }, { "us", 1000 }, { "µs", 1000 }, { "ns", 1 },
+		{ "d", 86400000000000 }, { "h", 3600000000000 }, { "m", 60000000000 }, { "s", 1000000000 },
 	};
-	double	 total = 0;
+	uint64_t	 total = 0;
 
 	if (slice_is(s, "0")) {
 		*ms_r = 0;
@@ -88,36 +130,22 @@ duration_parse(struct slice s, int64_t *ms_r)
 	if (s.n == 0 || s.n > 60)
 		return false;
 	while (s.n > 0) {
-		char number[32];
-		size_t n = 0, u;
-		char *end;
+		struct decimal d;
+		size_t u, len = 0;
 
-		while (n < s.n && n < sizeof(number) - 1 && ((s.p[n] >= '0' && s.p[n] <= '9') || s.p[n] == '.')) {
-			number[n] = s.p[n];
-			n++;
-		}
-		number[n] = '\0';
-		if (n == 0 || number[0] == '.')
+		if (!decimal_take(&s, &d))
 			return false;
-		double v = strtod(number, &end);
-		if (*end != '\0')
-			return false;
-		s.p += n;
-		s.n -= n;
 		for (u = 0; u < NELEM(units); u++) {
-			size_t len = strlen(units[u].unit);
-
-			if (s.n >= len && memcmp(s.p, units[u].unit, len) == 0) {
-				total += v * units[u].ms;
-				s.p += len;
-				s.n -= len;
+			len = strlen(units[u].unit);
+			if (s.n >= len && memcmp(s.p, units[u].unit, len) == 0)
 				break;
-			}
 		}
-		if (u == NELEM(units) || total > 9e15)
+		if (u == NELEM(units) || !decimal_add(&d, units[u].ns, &total))
 			return false;
+		s.p += len;
+		s.n -= len;
 	}
-	*ms_r = (int64_t)total;
+	*ms_r = (int64_t)(total / 1000000);
 	return true;
 }
 

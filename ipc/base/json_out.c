@@ -8,11 +8,17 @@
 #include "ipc/base/json_out.h"
 #include "ipc/base/utf8.h"
 
-/* Bytes that can be copied as they are when they stand inside a string. */
+/* Bytes of ASCII that cannot be copied as they are when they stand inside a string. */
+static const bool special[0x80] = {
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	['"'] = 1, ['\\'] = 1, ['<'] = 1, ['>'] = 1, ['&'] = 1,
+};
+
 static inline bool
 is_plain(unsigned char c)
 {
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+	return c < 0x80 && !special[c];
 }
 
 /* U+2028 and U+2029 are E2 80 A8 and E2 80 A9: legal in JSON, but not in JavaScript. */
@@ -43,7 +49,7 @@ escape_byte(struct buf *b, unsigned char c)
 void
 json_out_str(struct buf *b, struct slice s)
 {
-	const unsigned char	*p = (const unsigned char *)s.p, *end = p + s.n, *run = p;
+	const unsigned char	*p = (const unsigned char *)(s.p == NULL ? "" : s.p), *end = p + s.n, *run = p;
 
 	buf_addc(b, '"');
 	while (p < end) {
@@ -167,45 +173,42 @@ json_out_double(struct buf *b, double v)
 	}
 }
 
-/* Inside a string from just after its opening quote; returns the place after the closing one. */
+/*
+ * From just behind the opening quote of a string to just behind the closing one.
+ * *run is where the text begins that has not been copied yet.
+ */
 static const unsigned char *
-compact_string(struct buf *b, const unsigned char *p, const unsigned char *end)
+compact_string(struct buf *b, const unsigned char *p, const unsigned char *end, const unsigned char **run)
 {
-	const unsigned char	*run = p;
-
 	while (p < end) {
 		if (is_plain(*p) || (*p >= 0x80 && !is_line_separator(p, (size_t)(end - p)))) {
 			p++;
 		} else if (*p == '\\') {
 			p += end - p >= 2 ? 2 : 1;
 		} else if (*p == '"') {
-			p++;
-			break;
+			return p + 1;
 		} else {
-			buf_add(b, run, (size_t)(p - run));
+			buf_add(b, *run, (size_t)(p - *run));
 			if (*p >= 0x80) {
 				buf_adds(b, p[2] == 0xa8 ? "\\u2028" : "\\u2029");
 				p += 3;
 			} else
 				escape_byte(b, *p++);
-			run = p;
+			*run = p;
 		}
 	}
-	buf_add(b, run, (size_t)(p - run));
 	return p;
 }
 
 void
 json_out_compact(struct buf *b, struct slice raw)
 {
-	const unsigned char	*p = (const unsigned char *)raw.p, *end = p + raw.n, *run = p;
+	const unsigned char	*p = (const unsigned char *)(raw.p == NULL ? "" : raw.p), *end = p + raw.n, *run = p;
 
 	while (p < end) {
-		if (*p == '"') {
-			p++;
-			buf_add(b, run, (size_t)(p - run));
-			run = p = compact_string(b, p, end);
-		} else if (*p > ' ')
+		if (*p == '"')
+			p = compact_string(b, p + 1, end, &run);
+		else if (*p > ' ')
 			p++;
 		else {
 			buf_add(b, run, (size_t)(p - run));

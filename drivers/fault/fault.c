@@ -1,0 +1,413 @@
+/*
+ * The fault driver: does what a file tells it to, so that tests can have a
+ * destination that is down, slow, picky, hung or dead at the moment they like.
+ *
+ *	fault:///tmp/commands?store=/tmp/stored
+ *
+ * The URL's path names the command file, which is read again before every call
+ * of open() and deliver().  No file means `ok`.  One command per line, obeyed
+ * from top to bottom; the first that decides the outcome ends the reading, and
+ * where none does the batch is stored.
+ *
+ *	ok			go on
+ *	slow MS			wait that long, then go on
+ *	retry TEXT		the destination is not available: TEXT
+ *	unsure TEXT		perhaps stored (it was not)
+ *	reject-key PK		the event with that primary key can never be stored
+ *	reject-every N		nor can events whose sequence is a multiple of N
+ *	config TEXT		only the operator can mend it
+ *	broken TEXT		this process is of no more use
+ *	hang			never return
+ *	hang-key PK		... when that event is in the batch
+ *	crash			abort()
+ *	crash-key PK		... when that event is in the batch
+ *	exit N			end with that status
+ *	open-retry TEXT		open() alone: not available
+ *	open-config TEXT	open() alone: only the operator can mend it
+ *
+ * What is accepted goes to the file that `store` names, one line per event as
+ * the file driver would write it, in order, on the disk before the answer.
+ * Lines are appended, so what is delivered twice stands there twice.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "drivers/driver.h"
+#include "ipc/base/url.h"
+
+struct drv {
+	char		*commands;	/* path */
+	int		 store;		/* -1: nothing is kept */
+	off_t		 stored;	/* its length after the last whole batch */
+	struct buf	 lines;
+};
+
+/* One call: what it is for and what came of it. */
+struct order {
+	const struct drv_batch	*batch;		/* NULL in open() */
+	struct drv_outcome	*out;
+	enum drv_result		 result;
+	bool			 decided;
+};
+
+static void
+decide(struct order *o, enum drv_result result, enum err_code code, struct slice text)
+{
+	(void)err_set(&o->out->err, code, SLICE_FMT, SLICE_ARG(text));
+	o->result = result;
+	o->decided = true;
+}
+
+/* Index of the first event with that key; batch->n when there is none. */
+static size_t
+find_key(const struct drv_batch *batch, struct slice key)
+{
+	size_t	 i = 0;
+
+	while (i < batch->n && !slice_eq(batch->v[i].ev->primary_key, key))
+		i++;
+	return i;
+}
+
+static bool
+holds_key(const struct order *o, struct slice key)
+{
+	return o->batch != NULL && find_key(o->batch, key) < o->batch->n;
+}
+
+static void
+hang(void)
+{
+	for (;;)
+		(void)poll(NULL, 0, -1);
+}
+
+static void
+reject(struct order *o, size_t index)
+{
+	o->out->index = index;
+	decide(o, DRV_REJECT, ERR_INVALID, SLICE("refused on command"));
+}
+
+static void
+do_slow(struct order *o, struct slice arg)
+{
+	uint64_t	 ms;
+
+	if (o->batch != NULL && slice_u64(arg, &ms))
+		(void)poll(NULL, 0, (int)ms);
+}
+
+static void
+do_retry(struct order *o, struct slice arg)
+{
+	if (o->batch != NULL)
+		decide(o, DRV_RETRY, ERR_TEMPORARY, arg);
+}
+
+static void
+do_unsure(struct order *o, struct slice arg)
+{
+	if (o->batch != NULL)
+		decide(o, DRV_UNSURE, ERR_TEMPORARY, arg);
+}
+
+static void
+do_reject_key(struct order *o, struct slice arg)
+{
+	if (holds_key(o, arg))
+		reject(o, find_key(o->batch, arg));
+}
+
+static void
+do_reject_every(struct order *o, struct slice arg)
+{
+	uint64_t	 n;
+
+	if (o->batch == NULL || !slice_u64(arg, &n) || n == 0)
+		return;
+	for (size_t i = 0; i < o->batch->n && !o->decided; i++)
+		if (o->batch->v[i].seq % n == 0)
+			reject(o, i);
+}
+
+static void
+do_config(struct order *o, struct slice arg)
+{
+	if (o->batch != NULL)
+		decide(o, DRV_CONFIG, ERR_CONFIG, arg);
+}
+
+static void
+do_broken(struct order *o, struct slice arg)
+{
+	if (o->batch != NULL)
+		decide(o, DRV_BROKEN, ERR_IO, arg);
+}
+
+static void
+do_hang(struct order *o, struct slice arg)
+{
+	(void)arg;
+	if (o->batch != NULL)
+		hang();
+}
+
+static void
+do_hang_key(struct order *o, struct slice arg)
+{
+	if (holds_key(o, arg))
+		hang();
+}
+
+static void
+do_crash(struct order *o, struct slice arg)
+{
+	(void)arg;
+	if (o->batch != NULL)
+		abort();
+}
+
+static void
+do_crash_key(struct order *o, struct slice arg)
+{
+	if (holds_key(o, arg))
+		abort();
+}
+
+static void
+do_exit(struct order *o, struct slice arg)
+{
+	uint64_t	 code;
+
+	if (o->batch != NULL && slice_u64(arg, &code))
+		_exit((int)code);
+}
+
+static void
+do_open_retry(struct order *o, struct slice arg)
+{
+	if (o->batch == NULL)
+		decide(o, DRV_RETRY, ERR_TEMPORARY, arg);
+}
+
+static void
+do_open_config(struct order *o, struct slice arg)
+{
+	if (o->batch == NULL)
+		decide(o, DRV_CONFIG, ERR_CONFIG, arg);
+}
+
+static void
+do_nothing(struct order *o, struct slice arg)
+{
+	(void)o;
+	(void)arg;
+}
+
+static const struct {
+	const char	*word;
+	void		(*obey)(struct order *, struct slice arg);
+} commands[] = {
+	{ "ok", do_nothing },
+	{ "slow", do_slow },
+	{ "retry", do_retry },
+	{ "unsure", do_unsure },
+	{ "reject-key", do_reject_key },
+	{ "reject-every", do_reject_every },
+	{ "config", do_config },
+	{ "broken", do_broken },
+	{ "hang", do_hang },
+	{ "hang-key", do_hang_key },
+	{ "crash", do_crash },
+	{ "crash-key", do_crash_key },
+	{ "exit", do_exit },
+	{ "open-retry", do_open_retry },
+	{ "open-config", do_open_config },
+};
+
+/* A typing error in a test's commands must not look like a passing test. */
+static void
+obey(struct order *o, struct slice line)
+{
+	struct slice	 word, arg = slice_trim(line);
+
+	if (arg.n == 0 || !slice_cut(&arg, ' ', &word))
+		return;
+	for (size_t i = 0; i < NELEM(commands); i++) {
+		if (slice_is(word, commands[i].word)) {
+			commands[i].obey(o, slice_trim(arg));
+			return;
+		}
+	}
+	decide(o, DRV_CONFIG, ERR_CONFIG, SLICE("the command file holds a command that drivers/fault/fault.c does not list"));
+}
+
+static int
+read_file(const char *path, struct buf *b, struct err *err)
+{
+	int	 fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
+	ssize_t	 n = 0;
+
+	if (fd == -1 && errno == ENOENT)
+		return 0;
+	if (fd == -1)
+		return err_sys(err, "cannot read %s", path);
+	while (buf_reserve(b, 4096) && (n = read(fd, b->data + b->len, b->cap - b->len)) > 0)
+		b->len += (size_t)n;
+	if (n == 0 && !b->oom)
+		rc = 0;
+	else
+		(void)err_sys(err, "cannot read %s", path);
+	(void)close(fd);
+	return rc;
+}
+
+/* DRV_STORED: no command objects. */
+static enum drv_result
+obey_all(const char *path, struct order *o)
+{
+	struct buf	 text = { 0 };
+	struct slice	 rest, line;
+
+	o->result = DRV_STORED;
+	if (read_file(path, &text, &o->out->err) == -1) {
+		o->result = DRV_RETRY;
+	} else {
+		rest = buf_slice(&text);
+		while (!o->decided && slice_cut(&rest, '\n', &line))
+			obey(o, line);
+	}
+	buf_free(&text);
+	return o->result;
+}
+
+static int
+fault_validate(const char *url, struct err *err)
+{
+	struct url	 u = { 0 };
+	int		 rc = url_parse(&u, slice_of(url), err);
+
+	if (rc == 0 && u.path[0] != '/')
+		rc = err_set(err, ERR_CONFIG, "the URL's path must name the command file: fault:///tmp/commands");
+	url_free(&u);
+	return rc;
+}
+
+static void
+fault_close(struct drv **drv)
+{
+	if (*drv == NULL)
+		return;
+	if ((*drv)->store != -1)
+		(void)close((*drv)->store);
+	buf_free(&(*drv)->lines);
+	free((*drv)->commands);
+	free(*drv);
+	*drv = NULL;
+}
+
+static enum drv_result
+open_store(struct drv *drv, const char *path, struct err *err)
+{
+	if ((drv->store = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) == -1 ||
+	    (drv->stored = lseek(drv->store, 0, SEEK_END)) == -1) {
+		(void)err_sys(err, "cannot open %s", path);
+		return DRV_CONFIG;
+	}
+	return DRV_STORED;
+}
+
+static enum drv_result
+fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
+{
+	struct drv_outcome out = { 0 };
+	struct order	 order = { .out = &out };
+	struct drv	*drv = calloc(1, sizeof(*drv));
+	struct url	 u = { 0 };
+	char		*store = NULL;
+	enum drv_result	 rc = DRV_CONFIG;
+
+	if (drv == NULL) {
+		(void)err_set(err, ERR_NOMEM, "no memory for the driver");
+		return DRV_RETRY;
+	}
+	drv->store = -1;
+	if (url_parse(&u, slice_of(env->url), err) == -1)
+		goto out;
+	if ((drv->commands = slice_dup(slice_of(u.path))) == NULL) {
+		(void)err_set(err, ERR_NOMEM, "no memory for the driver");
+		rc = DRV_RETRY;
+		goto out;
+	}
+	store = url_query_get(&u, "store");
+	if (store != NULL && (rc = open_store(drv, store, err)) != DRV_STORED)
+		goto out;
+	if ((rc = obey_all(drv->commands, &order)) == DRV_STORED) {
+		*drv_r = drv;
+		drv = NULL;
+	} else
+		*err = out.err;
+out:
+	free(store);
+	url_free(&u);
+	fault_close(&drv);
+	return rc;
+}
+
+static enum drv_result
+store_lines(struct drv *drv, const struct drv_batch *batch, struct err *err)
+{
+	size_t	 off = 0;
+	ssize_t	 n;
+
+	buf_reset(&drv->lines);
+	for (size_t i = 0; i < batch->n; i++) {
+		event_store_json(batch->v[i].ev, &drv->lines);
+		buf_addc(&drv->lines, '\n');
+	}
+	if (drv->lines.oom) {
+		(void)err_set(err, ERR_NOMEM, "no memory for %zu events", batch->n);
+		return DRV_RETRY;
+	}
+	for (; off < drv->lines.len; off += (size_t)n)
+		if ((n = write(drv->store, drv->lines.data + off, drv->lines.len - off)) <= 0)
+			break;
+	if (off == drv->lines.len && fdatasync(drv->store) == 0) {
+		drv->stored += (off_t)off;
+		return DRV_STORED;
+	}
+	(void)err_sys(err, "cannot write the stored events");
+	/* No half batch may stay in front of the next attempt. */
+	if (ftruncate(drv->store, drv->stored) == -1)
+		return DRV_BROKEN;
+	return DRV_RETRY;
+}
+
+static enum drv_result
+fault_deliver(struct drv *drv, const struct drv_batch *batch, struct drv_outcome *out)
+{
+	struct order	 order = { .batch = batch, .out = out };
+	enum drv_result	 rc = obey_all(drv->commands, &order);
+
+	if (rc != DRV_STORED || drv->store == -1)
+		return rc;
+	return store_lines(drv, batch, &out->err);
+}
+
+const struct driver driver_fault = {
+	.abi		= DRIVER_ABI,
+	.id		= "fault",
+	.caps		= 0,		/* appending is not idempotent */
+	.batch_events	= 1000,
+	.batch_bytes	= 4 << 20,
+	.validate	= fault_validate,
+	.open		= fault_open,
+	.deliver	= fault_deliver,
+	.close		= fault_close,
+};

@@ -1,0 +1,90 @@
+/* Bump allocation for what lives as long as one batch. */
+
+#include <stdlib.h>
+
+#include "drivers/sql/arena.h"
+
+#define CHUNK_SIZE	((size_t)256 * 1024)
+#define ALIGN		_Alignof(max_align_t)
+
+struct sql_chunk {
+	struct sql_chunk	*older;
+	size_t			 size;
+	_Alignas(max_align_t) char data[];
+};
+
+static bool
+chunk_add(struct sql_arena *a, size_t least)
+{
+	size_t			 size = least > CHUNK_SIZE ? least : CHUNK_SIZE;
+	struct sql_chunk	*c = size > SIZE_MAX - sizeof(*c) ? NULL : malloc(sizeof(*c) + size);
+
+	if (c == NULL) {
+		a->oom = true;
+		return false;
+	}
+	c->size = size;
+	c->older = a->chunks;
+	a->chunks = c;
+	a->used = 0;
+	return true;
+}
+
+void *
+sql_arena_get(struct sql_arena *a, size_t n)
+{
+	void	*p;
+
+	if (n > SIZE_MAX - ALIGN) {
+		a->oom = true;
+		return NULL;
+	}
+	n = (n + ALIGN - 1) & ~(ALIGN - 1);
+	if ((a->chunks == NULL || n > a->chunks->size - a->used) && !chunk_add(a, n))
+		return NULL;
+	p = a->chunks->data + a->used;
+	a->used += n;
+	return p;
+}
+
+struct slice
+sql_arena_copy(struct sql_arena *a, struct slice s)
+{
+	char	*p = sql_arena_get(a, s.n + 1);
+
+	if (p == NULL)
+		return (struct slice){ NULL, 0 };
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return (struct slice){ p, s.n };
+}
+
+void
+sql_arena_reset(struct sql_arena *a)
+{
+	struct sql_chunk	*keep = NULL;
+
+	while (a->chunks != NULL) {
+		struct sql_chunk *c = a->chunks;
+
+		a->chunks = c->older;
+		if (keep == NULL && c->size == CHUNK_SIZE)
+			keep = c;
+		else
+			free(c);
+	}
+	if (keep != NULL)
+		keep->older = NULL;
+	a->chunks = keep;
+	a->used = 0;
+	a->oom = false;
+}
+
+void
+sql_arena_free(struct sql_arena *a)
+{
+	sql_arena_reset(a);
+	free(a->chunks);
+	*a = (struct sql_arena){ 0 };
+}

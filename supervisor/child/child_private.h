@@ -1,0 +1,54 @@
+#ifndef EDS_CHILD_PRIVATE_H
+#define EDS_CHILD_PRIVATE_H
+
+/* What child.c (lives) and child_ipc.c (words) share. */
+
+#include "supervisor/child/child.h"
+#include "supervisor/child/obituary.h"
+
+#define RATE_SLOTS	12		/* of RATE_SLOT_MS each */
+#define RATE_SLOT_MS	5000
+
+struct child {
+	struct child_host		 host;
+	const struct destination_config	*config;
+	struct log			 log;
+	unsigned			 slot;
+	bool				 paused;	/* the operator's wish */
+	enum child_state		 state;
+	struct cursor			 cursor;
+	struct child_stats		 stats;
+	struct backoff			 backoff;
+	char				 reason[700], trouble[600], last_exit[100];
+	struct last_words		 words;
+
+	/* this life */
+	pid_t				 pid;		/* 0: none */
+	ev_child			 exit_status;
+	ev_io				 stderr_io;
+	int				 stderr_fd;
+	ev_timer			 deadline, ping;
+	mono_t				 heard_at, running_since;
+	bool				 broken_config;	/* it said so itself */
+	struct channel			*channel;	/* NULL: closed */
+	ev_io				 readable, writable;
+	struct credit			 credit;
+	bool				 greeted;	/* its HELLO was fine */
+	struct ipc_arena		 arena;
+
+	/* events committed in the last minute */
+	uint64_t			 rate[RATE_SLOTS];
+	int64_t				 rate_slot;	/* number of the newest */
+};
+
+void	 child_set_reason(struct child *, const char *);
+
+void	 child_ipc_init(struct child *);
+int	 child_ipc_begin(struct child *, int fd, struct err *) MUST_CHECK;	/* takes fd over */
+void	 child_ipc_end(struct child *);
+void	 child_ipc_read_rest(struct child *);	/* it is dead: take what it still said */
+void	 child_ipc_ping(struct child *);
+void	 child_ipc_drain(struct child *);
+double	 child_ipc_rate(const struct child *);
+
+#endif

@@ -1,0 +1,346 @@
+/* edsctl, the operator's tool: arguments, one question to the server, the answer on the screen, an exit status. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "ipc/base/clock.h"
+#include "supervisor/control/control_commands.h"
+#include "supervisor/control/control_path.h"
+#include "supervisor/control/edsctl_client.h"
+#include "supervisor/control/edsctl_text.h"
+
+#define TIMEOUT_S	60u	/* a drain may take its time    */
+#define WATCH_TIMEOUT_S	5u
+#define WATCH_EVERY_S	1
+
+struct options {
+	const char	*data_dir;
+	bool		 json;
+	bool		 watch;
+	uint64_t	 timeout_s;	/* 0: not given */
+};
+
+static volatile sig_atomic_t	interrupted;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+static void
+usage(FILE *to)
+{
+	size_t				 n;
+	const struct control_command	*c = control_commands(&n);
+
+	(void)fprintf(to, "usage: edsctl [-d DIR] [options] VERB [arguments]\n\n");
+	for (size_t i = 0; i < n; i++)
+		(void)fprintf(to, "  %-7s %-20s  %s\n", c[i].verb, c[i].usage, c[i].help);
+	(void)fprintf(to, "\n"
+	    "  -d, --data-dir DIR   the server's data directory; default: $EDS_DATA_DIR,\n"
+	    "                       ./data if a server lives there, /var/lib/eds\n"
+	    "  -j, --json           the answer as JSON\n"
+	    "  -w, --watch          status: again every second, until Ctrl-C\n"
+	    "      --timeout SECS   wait that long for the answer (%u)\n"
+	    "  -h, --help           this help\n"
+	    "\n"
+	    "exit status: 0 fine, 1 failed, 2 usage, 3 no server there, 4 degraded\n", TIMEOUT_S);
+}
+
+static int
+complain(const char *text)
+{
+	(void)fprintf(stderr, "edsctl: %s\n", text);
+	return CONTROL_USAGE;
+}
+
+static int
+help(const char *verb)
+{
+	const struct control_command	*c;
+
+	if (verb == NULL) {
+		usage(stdout);
+		return CONTROL_OK;
+	}
+	if ((c = control_command_find(slice_of(verb))) == NULL) {
+		(void)fprintf(stderr, "edsctl: there is no verb \"%s\"; see edsctl help\n", verb);
+		return CONTROL_USAGE;
+	}
+	(void)printf("usage: edsctl %s%s%s\n%s\n", c->verb, c->usage[0] == '\0' ? "" : " ", c->usage, c->help);
+	return CONTROL_OK;
+}
+
+static const char *
+default_data_dir(void)
+{
+	const char	*dir = getenv("EDS_DATA_DIR");
+
+	if (dir != NULL && dir[0] != '\0')
+		return dir;
+	return access("data/" CONTROL_SOCKET, F_OK) == 0 ? "data" : "/var/lib/eds";
+}
+
+static struct text_style
+style_of_terminal(int fd)
+{
+	struct text_style	 style = { .width = 80, .now_ms = wall_ms() };
+	const char		*term = getenv("TERM"), *no_colour = getenv("NO_COLOR"), *wanted = getenv("COLUMNS");
+	struct winsize		 ws;
+	uint64_t		 columns;
+
+	if (wanted != NULL && slice_u64(slice_of(wanted), &columns) && columns <= 1000)
+		style.width = (unsigned)columns;
+	else if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0)
+		style.width = ws.ws_col;
+	if (style.width < TEXT_WIDTH_MIN)
+		style.width = TEXT_WIDTH_MIN;
+	style.colour = isatty(fd) && (no_colour == NULL || no_colour[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+	return style;
+}
+
+/* The answer as text; false when it is not the JSON object it should be. */
+static bool
+render(struct buf *out, const char *verb, const struct edsctl_answer *answer, const struct text_style *style)
+{
+	json_t	*doc = json_loadb((const char *)answer->json.data, answer->json.len, 0, NULL);
+
+	if (!json_is_object(doc)) {
+		json_decref(doc);
+		return false;
+	}
+	if (strcmp(verb, "status") == 0 && json_object_get(doc, "server") != NULL)
+		text_status(out, doc, style);
+	else if (strcmp(verb, "why") == 0)
+		text_why(out, doc, style);
+	else
+		text_answer(out, doc, style);
+	json_decref(doc);
+	return true;
+}
+
+/* Shows the answer and gives the exit status: failures on stderr, everything else and all JSON on stdout. */
+static int
+show(const char *verb, const struct edsctl_answer *answer, const struct options *opt, struct buf *out)
+{
+	bool			 failed = answer->status != CONTROL_OK && answer->status != CONTROL_DEGRADED;
+	struct text_style	 style = style_of_terminal(failed ? STDERR_FILENO : STDOUT_FILENO);
+
+	buf_reset(out);
+	if (opt->json) {
+		buf_adds_slice(out, buf_slice(&answer->json));
+		buf_addc(out, '\n');
+	} else if (!render(out, verb, answer, &style)) {
+		(void)fprintf(stderr, "edsctl: the server's answer is no JSON object; install eds and edsctl from the same package\n");
+		return CONTROL_FAILED;
+	}
+	if (out->oom) {
+		(void)fprintf(stderr, "edsctl: out of memory\n");
+		return CONTROL_FAILED;
+	}
+	(void)fwrite(out->data, 1, out->len, failed && !opt->json ? stderr : stdout);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		(void)fprintf(stderr, "edsctl: cannot write the answer: %s\n", strerror(errno));
+		return CONTROL_FAILED;
+	}
+	return (int)answer->status;
+}
+
+static int
+exit_status_of(const struct err *err)
+{
+	return err->code == ERR_NOTFOUND ? CONTROL_NOBODY : CONTROL_FAILED;
+}
+
+static int
+ask_once(const struct edsctl_call *call, const struct options *opt)
+{
+	struct edsctl_answer	 answer;
+	struct buf		 out = { 0 };
+	struct err		 err = { 0 };
+	int			 rc;
+
+	if (edsctl_call(call, &answer, &err) != 0) {
+		(void)fprintf(stderr, "edsctl: %s\n", err.text);
+		return exit_status_of(&err);
+	}
+	rc = show(call->verb, &answer, opt, &out);
+	buf_free(&answer.json);
+	buf_free(&out);
+	return rc;
+}
+
+/* What stands before each picture: on a terminal the place it is drawn at, else a line between two pictures. */
+static void
+watch_separate(const struct options *opt, bool first)
+{
+	if (opt->json)
+		return;
+	if (isatty(STDOUT_FILENO))
+		(void)fputs("\033[H\033[2J", stdout);
+	else if (!first)
+		(void)fputs("---\n", stdout);
+}
+
+/* Until the next picture is due, or Ctrl-C. */
+static void
+watch_pause(const sigset_t *mask)
+{
+	struct timespec	 ts = { .tv_sec = WATCH_EVERY_S };
+
+	if (!interrupted)
+		(void)ppoll(NULL, 0, &ts, mask);
+}
+
+static int
+watch(struct edsctl_call *call, const struct options *opt)
+{
+	struct sigaction	 sa = { .sa_handler = on_signal };
+	struct edsctl_answer	 answer;
+	struct buf		 out = { 0 };
+	struct err		 err = { 0 };
+	sigset_t		 blocked, before;
+	int			 rc = CONTROL_OK;
+
+	/* signals come only while waiting, so none is missed between looking and waiting */
+	(void)sigemptyset(&blocked);
+	(void)sigaddset(&blocked, SIGINT);
+	(void)sigaddset(&blocked, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &blocked, &before);
+	(void)sigdelset(&before, SIGINT);
+	(void)sigdelset(&before, SIGTERM);
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	call->waiting_mask = &before;
+	for (bool first = true; !interrupted; first = false) {
+		if (edsctl_call(call, &answer, &err) == 0) {
+			watch_separate(opt, first);
+			rc = show(call->verb, &answer, opt, &out);
+			buf_free(&answer.json);
+			if (rc == CONTROL_FAILED)
+				break;
+			rc = CONTROL_OK;
+		} else if (!interrupted) {
+			/* a server that was never there is a mistake; one that is restarting comes back */
+			(void)fprintf(stderr, "edsctl: %s\n", err.text);
+			if (first) {
+				rc = exit_status_of(&err);
+				break;
+			}
+		}
+		watch_pause(&before);
+	}
+	buf_free(&out);
+	return rc;
+}
+
+static int
+run_verb(const struct control_command *cmd, char **argv, int argc, const struct options *opt)
+{
+	struct edsctl_call	 call = { .data_dir = opt->data_dir, .verb = cmd->verb,
+				    .args = (const char *const *)argv, .n_args = (size_t)argc };
+
+	if (cmd->where == CONTROL_LOCAL && strcmp(cmd->verb, "version") == 0) {
+		(void)printf("edsctl %s\n", EDS_VERSION);
+		return CONTROL_OK;
+	}
+	if (cmd->where == CONTROL_LOCAL)
+		return help(argc == 0 ? NULL : argv[0]);
+	call.timeout_ms = 1000 * (int64_t)(opt->timeout_s != 0 ? opt->timeout_s : opt->watch ? WATCH_TIMEOUT_S : TIMEOUT_S);
+	return opt->watch ? watch(&call, opt) : ask_once(&call, opt);
+}
+
+/* Whether verb and arguments make sense; says so when not. */
+static bool
+arguments_fit(const struct control_command *cmd, char **argv, int argc, const struct options *opt)
+{
+	struct slice	 words[8];
+	struct ipc_strs	 args = { words, 0 };
+	struct err	 err = { 0 };
+
+	for (int i = 0; i < argc && args.n < NELEM(words); i++)
+		words[args.n++] = slice_of(argv[i]);
+	if (opt->watch && strcmp(cmd->verb, "status") != 0)
+		err_set(&err, ERR_INVALID, "--watch goes with status only");
+	else if (control_command_check(cmd, &args, &err) == 0)
+		return true;
+	(void)complain(err.text);
+	return false;
+}
+
+/* 0, or -1 after a complaint, or 1 when all is done. */
+static int
+parse_options(int argc, char **argv, struct options *opt)
+{
+	enum { TIMEOUT = 256 };
+	static const struct option longs[] = {
+		{ "data-dir", required_argument, NULL, 'd' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "watch", no_argument, NULL, 'w' },
+		{ "timeout", required_argument, NULL, TIMEOUT },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int	 c;
+
+	while ((c = getopt_long(argc, argv, "d:jwh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			opt->data_dir = optarg;
+			break;
+		case 'j':
+			opt->json = true;
+			break;
+		case 'w':
+			opt->watch = true;
+			break;
+		case TIMEOUT:
+			if (!slice_u64(slice_of(optarg), &opt->timeout_s) || opt->timeout_s == 0 || opt->timeout_s > 86400) {
+				(void)complain("--timeout takes whole seconds, from 1 to 86400");
+				return -1;
+			}
+			break;
+		case 'h':
+			usage(stdout);
+			return 1;
+		default:
+			(void)complain("see edsctl help");
+			return -1;
+		}
+	}
+	if (opt->data_dir == NULL)
+		opt->data_dir = default_data_dir();
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options			 opt = { 0 };
+	const struct control_command	*cmd;
+	int				 rc = parse_options(argc, argv, &opt);
+
+	if (rc != 0)
+		return rc < 0 ? CONTROL_USAGE : CONTROL_OK;
+	argc -= optind;
+	argv += optind;
+	if (argc == 0) {
+		usage(stderr);
+		return CONTROL_USAGE;
+	}
+	if ((cmd = control_command_find(slice_of(argv[0]))) == NULL) {
+		(void)fprintf(stderr, "edsctl: there is no verb \"%s\"; see edsctl help\n", argv[0]);
+		return CONTROL_USAGE;
+	}
+	if (!arguments_fit(cmd, argv + 1, argc - 1, &opt))
+		return CONTROL_USAGE;
+	return run_verb(cmd, argv + 1, argc - 1, &opt);
+}

@@ -1,0 +1,39 @@
+#ifndef EDS_EDSCTL_TEXT_H
+#define EDS_EDSCTL_TEXT_H
+
+#include <jansson.h>
+
+#include "ipc/base/buf.h"
+
+/*
+ * Answers of the server as text for people.  No line gets wider than `width` columns; nothing of what
+ * the server says can steer the terminal.  Members that are missing show as nothing.
+ */
+struct text_style {
+	unsigned	 width;		/* columns, at least TEXT_WIDTH_MIN */
+	bool		 colour;
+	int64_t		 now_ms;	/* epoch; "3m 20s ago" counts from here */
+};
+#define TEXT_WIDTH_MIN	50u
+
+/* whole answers */
+void	 text_status(struct buf *, const json_t *status, const struct text_style *);	/* edsctl_status.c */
+void	 text_why(struct buf *, const json_t *answer, const struct text_style *);
+void	 text_answer(struct buf *, const json_t *answer, const struct text_style *);	/* of every other verb */
+
+/* pieces */
+enum text_colour { TEXT_PLAIN, TEXT_BOLD, TEXT_RED, TEXT_GREEN, TEXT_YELLOW };
+void	 text_colour(struct buf *, const struct text_style *, enum text_colour);	/* TEXT_PLAIN ends a colour */
+void	 text_count(struct buf *, double n);			/* 12,345; from ten millions 12.3M */
+void	 text_bytes(struct buf *, double bytes);		/* 8.6 MiB                         */
+void	 text_rate(struct buf *, double per_second);		/* 0.2/s, 1,234/s, 12.3k/s         */
+void	 text_ago(struct buf *, int64_t epoch_ms, int64_t now_ms);	/* 3m 20s ago; 0: never    */
+unsigned text_columns(struct slice);				/* what it takes on the screen     */
+
+/*
+ * Adds a paragraph: lines break at blanks, later lines start with `indent` blanks.  `column` is where
+ * the first line has got to.  Ends with a line feed.  Control characters become blanks.
+ */
+void	 text_wrap(struct buf *, struct slice paragraph, unsigned column, unsigned indent, unsigned width);
+
+#endif

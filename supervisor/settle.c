@@ -1,0 +1,131 @@
+/*
+ * The one gate to the acknowledgement.  An event is acknowledged upstream
+ * when every destination of its route has it, and when that is in the store.
+ * Cursors are written together: at once when it is quiet, every few milliseconds under load.
+ */
+
+#include <stdio.h>
+
+#include "supervisor/supervisor_private.h"
+
+#define SETTLE_EVERY_MS	5
+#define STORE_AGAIN_S	1.0
+
+static void
+again_in(struct supervisor *s, double seconds)
+{
+	if (ev_is_active(&s->settle_timer))
+		return;
+	ev_timer_set(&s->settle_timer, seconds, 0.);
+	ev_timer_start(s->loop, &s->settle_timer);
+}
+
+static int
+store_cursors(struct supervisor *s, struct err *err)
+{
+	struct store_cursor	 v[ROUTE_SLOTS];
+	uint64_t		 seqs[ROUTE_SLOTS];
+	unsigned		 slots[ROUTE_SLOTS];
+	size_t			 n = 0;
+
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct destination *d = &s->dest[i];
+
+		if (d->child == NULL || (seqs[n] = child_cursor(d->child)->seq) == d->stored_seq)
+			continue;
+		v[n] = (struct store_cursor){ child_name(d->child), seqs[n] };
+		slots[n++] = i;
+	}
+	if (n == 0)
+		return 0;
+	if (store_cursors_put(s->store, v, n, err) == -1)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		s->dest[slots[i]].stored_seq = seqs[i];
+	return 0;
+}
+
+/* Window index below which everybody has everything. */
+static uint64_t
+settled_everywhere(const struct supervisor *s)
+{
+	uint64_t	 floor = UINT64_MAX;
+
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++)
+		if (s->dest[i].child != NULL && child_cursor(s->dest[i].child)->settled < floor)
+			floor = child_cursor(s->dest[i].child)->settled;
+	return floor == UINT64_MAX ? window_head(s->window) : floor;
+}
+
+void
+settle_now(struct supervisor *s)
+{
+	struct err	 err = { 0 };
+	uint64_t	 floor;
+
+	s->settle_wanted = false;
+	s->settled_at = mono_now();
+	if (store_cursors(s, &err) == -1) {
+		if (s->store_trouble[0] == '\0')
+			log_error(&s->log, "%s; nothing is acknowledged until the store can be written", err.text);
+		(void)snprintf(s->store_trouble, sizeof(s->store_trouble), "%.*s", (int)sizeof(s->store_trouble) - 1, err.text);
+		s->settle_wanted = true;
+		again_in(s, STORE_AGAIN_S);
+		return;
+	}
+	if (s->store_trouble[0] != '\0')
+		log_info(&s->log, "the store can be written again");
+	s->store_trouble[0] = '\0';
+	floor = settled_everywhere(s);
+	if (s->upstream != NULL && floor > window_head(s->window))
+		upstream_settle(s->upstream, floor);
+}
+
+static void
+on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
+{
+	struct supervisor	*s = w->data;
+
+	(void)loop;
+	(void)events;
+	if (!s->settle_wanted || s->store_trouble[0] != '\0')
+		return;
+	if (mono_now() - s->settled_at >= SETTLE_EVERY_MS)
+		settle_now(s);
+	else
+		again_in(s, SETTLE_EVERY_MS / 1000.0);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct supervisor	*s = w->data;
+
+	(void)loop;
+	(void)events;
+	if (s->settle_wanted)
+		settle_now(s);
+}
+
+void
+settle_soon(struct supervisor *s)
+{
+	s->settle_wanted = true;
+}
+
+void
+settle_init(struct supervisor *s)
+{
+	ev_prepare_init(&s->settle_prepare, on_prepare);
+	s->settle_prepare.data = s;
+	ev_prepare_start(s->loop, &s->settle_prepare);
+	ev_init(&s->settle_timer, on_timer);
+	s->settle_timer.data = s;
+}
+
+void
+settle_stop(struct supervisor *s)
+{
+	ev_prepare_stop(s->loop, &s->settle_prepare);
+	ev_timer_stop(s->loop, &s->settle_timer);
+}

@@ -1,0 +1,415 @@
+/* The state of everything as one JSON document (supervisor/control/STATUS.md), and in words. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "drivers/registry.h"
+#include "ipc/base/url.h"
+#include "supervisor/supervisor_private.h"
+#include "supervisor/upstream/link.h"
+
+#define FAR_BEHIND_MS	30000	/* an event waits that long: degraded */
+
+static void
+put(json_t *o, const char *key, json_t *value)
+{
+	/* Shortage of memory shows as a missing member, which readers must bear anyway. */
+	if (value != NULL)
+		(void)json_object_set_new(o, key, value);
+}
+
+static json_t *
+number(uint64_t v)
+{
+	return json_integer((json_int_t)v);
+}
+
+static json_t *
+text(const char *s)
+{
+	struct slice	 t = slice_of(s == NULL ? "" : s);
+	struct buf	 mended = { 0 };
+	json_t		*v = json_stringn(t.p, t.n);
+
+	if (v != NULL)
+		return v;
+	/* Text from outside that was cut in the middle of a character. */
+	for (size_t i = 0; i < t.n; i++)
+		buf_addc(&mended, (unsigned char)t.p[i] < 0x80 ? t.p[i] : '?');
+	v = json_string(buf_cstr(&mended));
+	buf_free(&mended);
+	return v;
+}
+
+static uint64_t
+own_rss(void)
+{
+	FILE		*f = fopen("/proc/self/statm", "re");
+	unsigned long	 pages = 0;
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*u %lu", &pages) != 1)
+		pages = 0;
+	(void)fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static json_t *
+server_json(struct supervisor *s)
+{
+	json_t	*o = json_object();
+
+	put(o, "id", text(s->server_id != NULL ? s->server_id : s->config->server_id));
+	put(o, "program", text(EDS_VERSION));
+	put(o, "pid", json_integer(getpid()));
+	put(o, "started", json_integer(s->started_ms));
+	put(o, "config_file", text(s->config->config_file));
+	put(o, "data_dir", text(s->config->data_dir));
+	put(o, "rss_bytes", number(own_rss()));
+	put(o, "store_trouble", text(s->store_trouble));
+	return o;
+}
+
+static json_t *
+session_json(struct supervisor *s)
+{
+	json_t		*o = json_object();
+	const char	*why = "";
+
+	if (s->session == NULL) {
+		put(o, "id", text(s->sid));
+		put(o, "state", text("none"));
+		put(o, "text", text("the credential comes from a file"));
+		return o;
+	}
+	put(o, "id", text(session_id(s->session)));
+	put(o, "state", text(session_state_name(session_state(s->session, &why))));
+	put(o, "text", text(why));
+	return o;
+}
+
+static json_t *
+upstream_json(struct supervisor *s)
+{
+	static const struct upstream_stats	 none;
+	const struct upstream_stats		*st = s->upstream == NULL ? &none : upstream_stats(s->upstream);
+	json_t					*o = json_object(), *companies = json_array();
+	const char				*why = "no credential yet";
+	enum upstream_state			 state = UPSTREAM_STARTING;
+	char					 url[400];
+
+	if (s->upstream != NULL)
+		state = upstream_state(s->upstream, &why);
+	for (size_t i = 0; s->companies != NULL && s->companies[i] != NULL; i++)
+		(void)json_array_append_new(companies, text(s->companies[i]));
+	link_url_for_log(s->config->nats_url, url, sizeof(url));
+	put(o, "state", text(upstream_state_name(state)));
+	put(o, "text", text(why));
+	put(o, "url", text(url));
+	put(o, "consumer", text(s->consumer));
+	put(o, "companies", companies);
+	put(o, "paused", json_integer(s->paused_ns / 1000000));
+	put(o, "received", number(st->received));
+	put(o, "received_bytes", number(st->received_bytes));
+	put(o, "redelivered", number(st->redelivered));
+	put(o, "acked", number(st->acked));
+	put(o, "last_seq", number(st->last_seq));
+	put(o, "acked_seq", number(st->acked_seq));
+	put(o, "server_pending", number(st->server_pending));
+	put(o, "reconnects", number(st->connects > 0 ? st->connects - 1 : 0));
+	put(o, "malformed", number(st->malformed));
+	put(o, "gaps", number(st->gaps));
+	return o;
+}
+
+static int64_t
+oldest_ms(const struct supervisor *s)
+{
+	return window_count(s->window) == 0 ? 0 : mono_now() - window_at(s->window, window_head(s->window))->at;
+}
+
+static json_t *
+window_json(struct supervisor *s)
+{
+	json_t	*o = json_object();
+
+	put(o, "events", number(window_count(s->window)));
+	put(o, "bytes", number(window_bytes(s->window)));
+	put(o, "limit_events", number(s->config->window_events));
+	put(o, "limit_bytes", number(s->config->window_bytes));
+	put(o, "oldest_ms", json_integer(oldest_ms(s)));
+	return o;
+}
+
+static json_t *
+journal_json(void)
+{
+	json_t	*o = json_object();
+
+	put(o, "enabled", json_false());
+	put(o, "state", text("off"));
+	for (size_t i = 0; i < 5; i++) {
+		static const char *const zero[] = { "events", "bytes", "limit_bytes", "first_seq", "last_seq" };
+
+		put(o, zero[i], json_integer(0));
+	}
+	put(o, "trouble", text(""));
+	return o;
+}
+
+static int
+add_table(void *list, struct slice table, struct slice version)
+{
+	json_t	*pair = json_array();
+
+	(void)json_array_append_new(pair, json_stringn(table.p, table.n));
+	(void)json_array_append_new(pair, json_stringn(version.p, version.n));
+	return json_array_append_new(list, pair);
+}
+
+static json_t *
+destination_json(struct supervisor *s, struct destination *d)
+{
+	struct child				*c = d->child;
+	const struct child_stats		*st = child_stats(c);
+	const struct destination_config		*config = child_destination(c);
+	const struct driver_info		*info = driver_info_by_scheme(url_scheme(slice_of(config->url)));
+	json_t					*o = json_object(), *words = json_array(), *tables = json_array();
+	struct buf				 masked = { 0 };
+	struct err				 err = { 0 };
+
+	mask_url_for_log(&masked, slice_of(config->url));
+	for (size_t i = 0; child_last_word(c, i) != NULL; i++)
+		(void)json_array_append_new(words, text(child_last_word(c, i)));
+	if (store_table_versions_each(s->store, config->name, add_table, tables, &err) == -1)
+		log_debug(&s->log, "%s", err.text);
+	put(o, "name", text(config->name));
+	put(o, "driver", text(info == NULL ? "" : info->id));
+	put(o, "url", text(buf_cstr(&masked)));
+	put(o, "state", text(child_state_shown(c)));
+	put(o, "reason", text(child_reason(c)));
+	put(o, "since", json_integer(st->since_ms));
+	put(o, "pid", json_integer(child_pid(c)));
+	put(o, "generation", number(st->generation));
+	put(o, "restarts", number(st->restarts));
+	put(o, "next_restart", json_integer(st->next_restart_ms));
+	put(o, "paused", json_boolean(child_paused(c)));
+	put(o, "trouble", text(child_trouble(c)));
+	put(o, "trouble_attempts", number(st->trouble_attempts));
+	put(o, "cursor", number(child_cursor(c)->seq));
+	put(o, "behind", number(cursor_behind(child_cursor(c), s->window)));
+	put(o, "in_flight", number(child_cursor(c)->in_flight));
+	put(o, "committed", number(st->committed));
+	put(o, "committed_bytes", number(st->committed_bytes));
+	put(o, "batches", number(st->batches));
+	put(o, "last_commit", json_integer(st->last_commit_ms));
+	put(o, "rate_1m", json_real(child_rate(c)));
+	put(o, "flush_ms_avg", json_real(st->batches == 0 ? 0 : (double)st->flush_us / 1000.0 / (double)st->batches));
+	put(o, "quarantined", number(d->quarantined));
+	put(o, "rss_bytes", number(st->rss_bytes));
+	put(o, "tables", tables);
+	put(o, "last_exit", text(child_last_exit(c)));
+	put(o, "last_words", words);
+	buf_free(&masked);
+	return o;
+}
+
+/* Everything that is not as it should be, a line each. */
+static void
+reasons(struct supervisor *s, json_t *list)
+{
+	const char	*why = "no credential yet";
+	char		 line[800];
+
+	if (s->upstream == NULL || upstream_state(s->upstream, &why) != UPSTREAM_RUNNING) {
+		const char *session_why = "";
+
+		if (s->upstream == NULL && s->session != NULL) {
+			(void)session_state(s->session, &session_why);
+			if (session_why[0] != '\0')
+				why = session_why;
+		}
+		(void)snprintf(line, sizeof(line), "upstream is %s: %s", upstream_state_name(s->upstream == NULL ?
+		    UPSTREAM_STARTING : upstream_state(s->upstream, &why)), why);
+		(void)json_array_append_new(list, text(line));
+	}
+	if (s->store_trouble[0] != '\0')
+		(void)json_array_append_new(list, text(s->store_trouble));
+	if (s->config->n_destinations == 0)
+		(void)json_array_append_new(list, text("no destination is configured"));
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct child *c = s->dest[i].child;
+
+		if (c == NULL)
+			continue;
+		if (child_state(c) != CHILD_RUNNING) {
+			(void)snprintf(line, sizeof(line), "%s is %s%s%.600s", child_name(c), child_state_shown(c),
+			    child_reason(c)[0] == '\0' ? "" : ": ", child_reason(c));
+			(void)json_array_append_new(list, text(line));
+		}
+		if (child_trouble(c)[0] != '\0') {
+			(void)snprintf(line, sizeof(line), "%s: %.700s", child_name(c), child_trouble(c));
+			(void)json_array_append_new(list, text(line));
+		}
+		if (s->dest[i].quarantined > 0) {
+			(void)snprintf(line, sizeof(line), "%s: %llu events in quarantine", child_name(c),
+			    (unsigned long long)s->dest[i].quarantined);
+			(void)json_array_append_new(list, text(line));
+		}
+	}
+	if (oldest_ms(s) > FAR_BEHIND_MS) {
+		(void)snprintf(line, sizeof(line), "the oldest event in the window waits since %lld s", (long long)oldest_ms(s) / 1000);
+		(void)json_array_append_new(list, text(line));
+	}
+}
+
+static void
+dump(json_t *doc, struct buf *out)
+{
+	char	*s = json_dumps(doc, JSON_COMPACT);
+
+	buf_adds(out, s == NULL ? "{\"version\":1,\"ok\":false,\"error\":\"memory is short\"}" : s);
+	free(s);
+	json_decref(doc);
+}
+
+void
+status_json(struct supervisor *s, struct buf *out, bool *degraded_r)
+{
+	json_t	*o = json_object(), *why = json_array(), *list = json_array();
+	json_t	*schemas = json_object();
+
+	reasons(s, why);
+	*degraded_r = json_array_size(why) > 0;
+	put(o, "version", json_integer(1));
+	put(o, "ok", json_true());
+	put(o, "degraded", json_boolean(*degraded_r));
+	put(o, "reasons", why);
+	put(o, "server", server_json(s));
+	put(o, "session", session_json(s));
+	put(schemas, "fetched", json_integer(registry_fetched_at(s->registry)));
+	put(schemas, "trouble", text(registry_trouble(s->registry)));
+	put(o, "schemas", schemas);
+	put(o, "upstream", upstream_json(s));
+	put(o, "window", window_json(s));
+	put(o, "journal", journal_json());
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++)
+		if (s->dest[i].child != NULL)
+			(void)json_array_append_new(list, destination_json(s, &s->dest[i]));
+	put(o, "destinations", list);
+	dump(o, out);
+}
+
+bool
+status_ready(struct supervisor *s, struct buf *reason)
+{
+	json_t	*why = json_array();
+	bool	 ready;
+
+	reasons(s, why);
+	for (size_t i = 0; i < json_array_size(why); i++)
+		buf_printf(reason, "%s%s", i == 0 ? "" : "; ", json_string_value(json_array_get(why, i)));
+	ready = json_array_size(why) == 0;
+	json_decref(why);
+	return ready && s->phase == PHASE_RUNNING;
+}
+
+static void
+line_add(json_t *list, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void
+line_add(json_t *list, const char *fmt, ...)
+{
+	char	 line[1000];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	(void)json_array_append_new(list, text(line));
+}
+
+static void
+explain_state(struct child *c, json_t *list)
+{
+	const struct child_stats	*st = child_stats(c);
+	struct buf			 ago = { 0 };
+
+	buf_duration(&ago, wall_ms() - st->since_ms);
+	line_add(list, "%s is %s, since %s.", child_name(c), child_state_shown(c), buf_cstr(&ago));
+	buf_free(&ago);
+	if (child_reason(c)[0] != '\0')
+		line_add(list, "Reason: %s", child_reason(c));
+	if (st->next_restart_ms > 0)
+		line_add(list, "It is started again in %lld ms.", (long long)(st->next_restart_ms - wall_ms()));
+	if (child_state(c) == CHILD_FAILED)
+		line_add(list, "It stays down until you mend the cause and say: edsctl restart worker %s", child_name(c));
+	if (child_paused(c))
+		line_add(list, "You paused it; it goes on with: edsctl resume %s", child_name(c));
+	if (child_trouble(c)[0] != '\0') {
+		line_add(list, "Its destination is in trouble since %llu attempts: %s", (unsigned long long)st->trouble_attempts,
+		    child_trouble(c));
+		line_add(list, "The worker keeps trying; nothing is lost meanwhile. It waits at event %llu.",
+		    (unsigned long long)st->trouble_seq);
+	}
+	if (child_last_exit(c)[0] != '\0')
+		line_add(list, "Its worker last ended with: %s (%llu restarts).", child_last_exit(c),
+		    (unsigned long long)st->restarts);
+	for (size_t i = 0; child_last_word(c, i) != NULL; i++)
+		line_add(list, "Last words: %s", child_last_word(c, i));
+}
+
+void
+status_why(struct supervisor *s, struct destination *d, struct buf *out)
+{
+	json_t		*o = destination_json(s, d), *list = json_array();
+	struct cursor	*cur = child_cursor(d->child);
+	uint64_t	 behind = cursor_behind(cur, s->window);
+	const char	*why;
+
+	explain_state(d->child, list);
+	line_add(list, "It has everything up to stream sequence %llu; %llu events wait for it, %llu of them are with the worker.",
+	    (unsigned long long)cur->seq, (unsigned long long)behind, (unsigned long long)cur->in_flight);
+	if (d->quarantined > 0)
+		line_add(list, "%llu events are in its quarantine.", (unsigned long long)d->quarantined);
+	if (s->upstream == NULL)
+		line_add(list, "Nothing comes from upstream yet: there is no credential.");
+	else if (upstream_state(s->upstream, &why) != UPSTREAM_RUNNING)
+		line_add(list, "Upstream is %s: %s", upstream_state_name(upstream_state(s->upstream, &why)), why);
+	put(o, "version", json_integer(1));
+	put(o, "ok", json_true());
+	put(o, "explain", list);
+	dump(o, out);
+}
+
+void
+status_metrics(struct supervisor *s)
+{
+	static const struct upstream_stats	 none;
+	const struct upstream_stats		*st = s->upstream == NULL ? &none : upstream_stats(s->upstream);
+
+	metrics_read_process(s->metrics);
+	metrics_set(s->metrics, METRIC_PENDING_EVENTS, (double)window_count(s->window));
+	metrics_set(s->metrics, METRIC_TOTAL_EVENTS, (double)st->received);
+	metrics_set(s->metrics, METRIC_UPSTREAM_CONNECTED, s->upstream != NULL && upstream_connected(s->upstream));
+	metrics_set(s->metrics, METRIC_UPSTREAM_RECEIVED, (double)(st->received + st->redelivered));
+	metrics_set(s->metrics, METRIC_UPSTREAM_REDELIVERED, (double)st->redelivered);
+	metrics_set(s->metrics, METRIC_UPSTREAM_ACKED, (double)st->acked);
+	metrics_set(s->metrics, METRIC_WINDOW_EVENTS, (double)window_count(s->window));
+	metrics_set(s->metrics, METRIC_WINDOW_BYTES, (double)window_bytes(s->window));
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct destination *d = &s->dest[i];
+
+		if (d->child == NULL)
+			continue;
+		metrics_destination_set(d->metrics, DESTINATION_BEHIND, (double)cursor_behind(child_cursor(d->child), s->window));
+		metrics_destination_set(d->metrics, DESTINATION_RESTARTS, (double)child_stats(d->child)->restarts);
+		metrics_destination_set(d->metrics, DESTINATION_QUARANTINED, (double)d->quarantined);
+		metrics_destination_set(d->metrics, DESTINATION_TROUBLE, child_trouble(d->child)[0] != '\0');
+		metrics_destination_state(d->metrics, child_state_shown(d->child));
+	}
+}

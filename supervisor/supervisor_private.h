@@ -1,0 +1,143 @@
+#ifndef EDS_SUPERVISOR_PRIVATE_H
+#define EDS_SUPERVISOR_PRIVATE_H
+
+/* The struct that owns the rest, and what its parts offer each other. */
+
+#include <ev.h>
+
+#include "supervisor/child/child.h"
+#include "supervisor/control/control.h"
+#include "supervisor/hq/heartbeat.h"
+#include "supervisor/hq/registry.h"
+#include "supervisor/hq/session.h"
+#include "supervisor/metrics/metrics_http.h"
+#include "supervisor/sd_notify.h"
+#include "supervisor/store/store.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/upstream/upstream.h"
+
+struct schema_request;
+
+/* A configured destination: its child, and what becomes of it once the child has stopped. */
+struct destination {
+	struct child			*child;
+	uint64_t			 stored_seq;	/* its cursor as the store has it */
+	uint64_t			 quarantined;
+	struct metrics_destination	*metrics;
+	bool				 leaving;	/* stop; then it is gone, or begins anew if it is still configured */
+};
+
+/* A configuration that is no longer in force, but that a stopping child still looks at. */
+struct old_config {
+	struct config		*config;
+	struct old_config	*next;
+};
+
+enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDING, PHASE_OVER };
+
+struct supervisor {
+	struct ev_loop			*loop;
+	struct config			*config;
+	struct old_config		*old_configs;
+	const struct config_flags	*flags;
+	struct log			 log;
+	int				 lock_fd;
+	char				*worker_program;
+	int64_t				 started_ms;
+
+	struct store			*store;
+	struct window			*window;
+	struct routes			 routes;
+	struct upstream			*upstream;		/* NULL until the first credential */
+	struct http			*http;
+	struct session			*session;		/* NULL: credential from a file */
+	struct registry			*registry;
+	struct metrics			*metrics;
+	struct metrics_http		*metrics_http;		/* NULL: no HTTP endpoints */
+	struct control			*control;
+	struct sd_notify		*sd;
+
+	struct destination		 dest[ROUTE_SLOTS];	/* by slot; child NULL: free */
+	struct schema_request		*schema_requests;
+
+	/* settle.c */
+	ev_prepare			 settle_prepare;
+	ev_timer			 settle_timer;
+	bool				 settle_wanted;
+	mono_t				 settled_at;
+	char				 store_trouble[600];
+
+	/* login.c */
+	char				*server_id;		/* from the credential; NULL before */
+	char				*sid;
+	char				**companies;		/* NULL-ended; NULL before the first credential */
+	char				 consumer[300];
+
+	/* heart.c */
+	ev_timer			 heart;
+	int64_t				 heart_offset;
+	char				 heart_sid[80];
+	int64_t				 consumer_since_ms;
+
+	/* lifetime.c */
+	ev_signal			 sigterm, sigint, sighup;
+	ev_timer			 patience, watchdog, second;
+	enum phase			 phase;
+	bool				 again;			/* end, and be started again */
+	int				 exit_code;
+	int64_t				 paused_ns;		/* epoch; 0: not paused as a whole */
+};
+
+
+
+/* destinations.c */
+int	 destinations_start(struct supervisor *, struct err *) MUST_CHECK;
+void	 destinations_free(struct supervisor *);
+void	 destinations_apply(struct supervisor *, struct config *, struct buf *changes);	/* takes the config over */
+void	 destinations_feed(struct supervisor *);
+void	 destinations_pause(struct supervisor *, bool pause);
+struct destination *destination_by_name(struct supervisor *, struct slice name);
+struct destination *destination_of(struct supervisor *, struct child *);
+size_t	 destinations_count(const struct supervisor *);
+bool	 destinations_stopped(const struct supervisor *);
+int	 destination_pause(struct supervisor *, struct destination *, bool pause, struct err *) MUST_CHECK;
+void	 upstream_hold_by_need(struct supervisor *);
+uint64_t destinations_resume_seq(struct supervisor *);
+uint64_t destinations_ack_pending(const struct supervisor *);
+
+/* settle.c */
+void	 settle_init(struct supervisor *);
+void	 settle_soon(struct supervisor *);
+void	 settle_now(struct supervisor *);
+void	 settle_stop(struct supervisor *);
+
+/* schemas.c */
+void	 schemas_want(struct supervisor *, struct child *, struct slice table, struct slice version);
+void	 schemas_forget(struct supervisor *, struct child *);
+
+/* login.c */
+int	 login_start(struct supervisor *, struct err *) MUST_CHECK;
+void	 login_free(struct supervisor *);
+
+/* heart.c */
+void	 heart_init(struct supervisor *);
+void	 heart_beat_now(struct supervisor *);
+void	 heart_stop(struct supervisor *);
+
+/* status.c */
+void	 status_json(struct supervisor *, struct buf *, bool *degraded_r);
+bool	 status_ready(struct supervisor *, struct buf *reason);
+void	 status_why(struct supervisor *, struct destination *, struct buf *);
+void	 status_metrics(struct supervisor *);
+
+/* commands.c */
+void	 command(void *sup, struct control_request *, const char *verb, const struct ipc_strs *args);
+
+/* lifetime.c */
+void	 lifetime_init(struct supervisor *);
+void	 lifetime_free(struct supervisor *);
+void	 lifetime_end(struct supervisor *, bool again, int exit_code);
+void	 lifetime_step(struct supervisor *);	/* something ended: is it time for the next phase? */
+int	 reload(struct supervisor *, bool dry, struct buf *changes, struct err *) MUST_CHECK;
+
+#endif

@@ -1,0 +1,72 @@
+#ifndef EDS_UPSTREAM_PRIVATE_H
+#define EDS_UPSTREAM_PRIVATE_H
+
+/* What upstream.c and jetstream.c share. */
+
+#include "ipc/base/log.h"
+#include "supervisor/upstream/consumer.h"
+#include "supervisor/upstream/link.h"
+#include "supervisor/upstream/upstream.h"
+
+struct upstream_login {
+	char	*client_name;
+	char	*creds_path;		/* NULL: no authentication */
+	char	**companies;
+};
+
+/* What was asked of the JetStream API last; its answer decides what comes next. */
+enum js_step { JS_IDLE, JS_INFO, JS_CREATE, JS_UPDATE, JS_DELETE };
+
+struct upstream {
+	struct ev_loop		*loop;
+	struct window		*window;
+	const struct routes	*routes;
+	struct upstream_events	 on;
+	struct upstream_config	 config;	/* its strings are the three below */
+	char			*nats_url, *consumer, *ca_file;
+	struct log		 log;
+	struct upstream_stats	 stats;
+	enum upstream_state	 state;
+	char			 text[600];
+	char			 complaint[256];	/* last permission violation */
+	bool			 hold;
+	char			 hold_why[200];
+
+	/* the connection */
+	struct upstream_login	 login;
+	struct link		*link, *next_link;
+	ev_timer		 retry;
+	int64_t			 backoff_ms;
+
+	/* one life of JetStream on it */
+	natsSubscription	*api_sub, *pull_sub;
+	char			 inbox[64];
+	enum js_step		 step;
+	uint64_t		 request;	/* number of the API request under way */
+	ev_timer		 answer;	/* its deadline */
+	bool			 ready;		/* the consumer is as it should be */
+	uint64_t		 expected;	/* consumer sequence of the last delivery */
+	uint64_t		 pull;		/* number of the pull under way */
+	uint64_t		 pull_left;	/* deliveries it may still bring; 0: none open */
+	ev_timer		 silence;	/* nothing heard of an open pull */
+	uint64_t		 event_bytes;	/* moving average, for the size of pulls */
+	bool			 handover;	/* go over to next_link when the pull ends */
+	/* knowledge about the server and the consumer */
+	bool			 single_filter;	/* filter_subjects is not understood */
+	struct consumer_info	 info;		/* last INFO */
+	uint64_t		 create_seq;	/* start of the consumer to be created; 0: by policy */
+};
+
+void	 upstream_set_state(struct upstream *, enum upstream_state, const char *text);
+/* Closes the connection and tries again after a back-off. */
+void	 upstream_retry_later(struct upstream *, enum upstream_state, const char *text);
+void	 upstream_take_next(struct upstream *);
+
+void	 jetstream_init(struct upstream *);
+void	 jetstream_begin(struct upstream *);		/* the link is up */
+void	 jetstream_end(struct upstream *);		/* before the link goes */
+void	 jetstream_readable(struct upstream *);		/* messages may be there */
+void	 jetstream_wake(struct upstream *);		/* perhaps pull */
+void	 jetstream_handover(struct upstream *);		/* next_link is up */
+
+#endif

@@ -1,0 +1,1 @@
+"""The laboratory: everything the demonstration and the end-to-end tests need around the real programs."""

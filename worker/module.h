@@ -1,0 +1,13 @@
+#ifndef EDS_MODULE_H
+#define EDS_MODULE_H
+
+#include "drivers/driver.h"
+
+/*
+ * The driver for that URL, loaded from "<directory of this program>/drivers/<id>.so", else from the
+ * installed driver directory.  It stays loaded for the life of the process.  NULL with
+ * ERR_CONFIG when there is no such driver or its file is missing or of another version.
+ */
+const struct driver *module_load(const char *url, struct err *) MUST_CHECK;
+
+#endif

@@ -1,0 +1,122 @@
+/* Results, troubles and log lines on their way to the main thread. */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "worker/report.h"
+
+struct report {
+	pthread_mutex_t	 lock;
+	int		 fd;
+	struct buf	 frames;
+	uint64_t	 lines_dropped;
+};
+
+struct report *
+report_new(struct err *err)
+{
+	struct report	*r = calloc(1, sizeof(*r));
+
+	if (r == NULL) {
+		(void)err_set(err, ERR_NOMEM, "no memory for the report queue");
+		return NULL;
+	}
+	(void)pthread_mutex_init(&r->lock, NULL);
+	if ((r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
+		(void)err_sys(err, "eventfd");
+		report_free(&r);
+	}
+	return r;
+}
+
+void
+report_free(struct report **r)
+{
+	if (*r == NULL)
+		return;
+	if ((*r)->fd != -1)
+		(void)close((*r)->fd);
+	(void)pthread_mutex_destroy(&(*r)->lock);
+	buf_free(&(*r)->frames);
+	free(*r);
+	*r = NULL;
+}
+
+int
+report_fd(const struct report *r)
+{
+	return r->fd;
+}
+
+void
+report_nudge(struct report *r)
+{
+	uint64_t	 one = 1;
+
+	/* A counter that is full wakes just as well. */
+	if (write(r->fd, &one, sizeof(one)) == -1)
+		return;
+}
+
+void
+report_send(struct report *r, enum ipc_type type, const union ipc_body *body)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	ipc_encode(&r->frames, type, body);
+	(void)pthread_mutex_unlock(&r->lock);
+	report_nudge(r);
+}
+
+void
+report_fetch(struct report *r, struct buf *out)
+{
+	uint64_t	 count;
+
+	/* First empty the counter, then the queue: what comes in between rings again. */
+	if (read(r->fd, &count, sizeof(count)) == -1)
+		count = 0;
+	(void)pthread_mutex_lock(&r->lock);
+	buf_adds_slice(out, buf_slice(&r->frames));
+	if (r->frames.oom)
+		out->oom = true;
+	buf_reset(&r->frames);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static void
+encode_line(struct buf *out, enum log_level level, const char *prefix, const char *text, const char *json)
+{
+	union ipc_body	 body = { .log = {
+		.level = (uint64_t)level,
+		.prefix = slice_of(prefix),
+		.text = slice_of(text),
+		.json = slice_of(json),
+	} };
+
+	ipc_encode(out, IPC_LOG, &body);
+}
+
+void
+report_log(void *arg, enum log_level level, const char *prefix, const char *text, const char *json)
+{
+	struct report	*r = arg;
+	char		 gap[80];
+
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->frames.len > REPORT_LOG_MOST)
+		r->lines_dropped++;
+	else {
+		if (r->lines_dropped > 0) {
+			(void)snprintf(gap, sizeof(gap), "%llu log lines were dropped here",
+			    (unsigned long long)r->lines_dropped);
+			encode_line(&r->frames, LOG_WARN, prefix, gap, NULL);
+			r->lines_dropped = 0;
+		}
+		encode_line(&r->frames, level, prefix, text, json);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	report_nudge(r);
+}
