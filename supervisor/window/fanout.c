@@ -111,6 +111,7 @@ fanout_step_over(struct cursor *c, const struct fanout_source *src, struct err *
 	struct credit	 none = { 0 };
 	struct feed	 f = { .cursor = c, .src = src, .credit = &none };
 
+	cursor_note(c, src->window);
 	return feed(&f, err);
 }
 
