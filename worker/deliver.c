@@ -191,10 +191,16 @@ static enum drv_result
 call_deliver(struct deliver *d, struct drv_outcome *out, uint64_t *driver_us)
 {
 	const struct drv_batch	 view = { .v = d->batch.live, .n = d->batch.n_live, .bytes = d->batch.live_bytes };
-	uint64_t		 start = mono_us();
 	enum drv_result		 rc;
+	uint64_t		 start;
 
+	/*
+	 * If this call crashes, the supervisor looks for the culprit among the events whose fate it does
+	 * not know: what was stored before must not be among them.
+	 */
+	report_await_sent(d->w->report);
 	*out = (struct drv_outcome){ 0 };
+	start = mono_us();
 	worker_call_begins(d->w);
 	rc = d->driver->deliver(d->drv, &view, out);
 	worker_call_ends(d->w);

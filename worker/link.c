@@ -195,6 +195,7 @@ static void
 supervisor_gone(struct link *l)
 {
 	channel_free(&l->channel);
+	report_unheard(l->worker.report);
 	worker_ask_end(&l->worker, WORKER_STOPS);
 }
 
@@ -247,8 +248,11 @@ write_frames(struct link *l)
 		return;
 	if (l->hello)
 		report_fetch(l->worker.report, channel_out(l->channel));
-	if (channel_flush(l->channel, &err) == 0)
+	if (channel_flush(l->channel, &err) == 0) {
+		if (!channel_wants_write(l->channel))
+			report_sent(l->worker.report);
 		return;
+	}
 	if (err.code == ERR_NOMEM)
 		fail(l, &err);
 	else

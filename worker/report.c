@@ -10,6 +10,9 @@
 
 struct report {
 	pthread_mutex_t	 lock;
+	pthread_cond_t	 changed;	/* `unsent` or `unheard` */
+	bool		 unsent;	/* something is here, or fetched and not yet written */
+	bool		 unheard;
 	int		 fd;
 	struct buf	 frames;
 	uint64_t	 lines_dropped;
@@ -25,6 +28,7 @@ report_new(struct err *err)
 		return NULL;
 	}
 	(void)pthread_mutex_init(&r->lock, NULL);
+	(void)pthread_cond_init(&r->changed, NULL);
 	if ((r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
 		(void)err_sys(err, "eventfd");
 		report_free(&r);
@@ -39,6 +43,7 @@ report_free(struct report **r)
 		return;
 	if ((*r)->fd != -1)
 		(void)close((*r)->fd);
+	(void)pthread_cond_destroy(&(*r)->changed);
 	(void)pthread_mutex_destroy(&(*r)->lock);
 	buf_free(&(*r)->frames);
 	free(*r);
@@ -66,6 +71,7 @@ report_send(struct report *r, enum ipc_type type, const union ipc_body *body)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	ipc_encode(&r->frames, type, body);
+	r->unsent = true;
 	(void)pthread_mutex_unlock(&r->lock);
 	report_nudge(r);
 }
@@ -83,6 +89,35 @@ report_fetch(struct report *r, struct buf *out)
 	if (r->frames.oom)
 		out->oom = true;
 	buf_reset(&r->frames);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void
+report_await_sent(struct report *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	while (r->unsent && !r->unheard)
+		(void)pthread_cond_wait(&r->changed, &r->lock);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void
+report_sent(struct report *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->frames.len == 0 && r->unsent) {
+		r->unsent = false;
+		(void)pthread_cond_broadcast(&r->changed);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void
+report_unheard(struct report *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->unheard = true;
+	(void)pthread_cond_broadcast(&r->changed);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

@@ -21,6 +21,15 @@ void	 report_nudge(struct report *);			/* only wakes the main thread */
 void	 report_fetch(struct report *, struct buf *out);
 
 /*
+ * Waits until all that was reported has left this process, so that the supervisor learns of it even
+ * if the next thing to happen is a crash.  Main thread: report_sent() when the channel has
+ * nothing left of what was fetched, report_unheard() once nobody listens any more.
+ */
+void	 report_await_sent(struct report *);
+void	 report_sent(struct report *);
+void	 report_unheard(struct report *);
+
+/*
  * For log_sink_set(), with the report as its argument.  Lines are dropped, and counted, while
  * REPORT_LOG_MOST bytes wait: a supervisor that does not read must not cost memory.
  */

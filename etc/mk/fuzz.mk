@@ -19,7 +19,7 @@ FUZZ_LIBS_fuzz_config = $(FUZZ_LIBS) $(call pc,inih jansson libcrypto)
 FUZZ_SRC_fuzz_creds  = $(FUZZ_SRC) supervisor/upstream/creds.c supervisor/upstream/nkey.c
 FUZZ_LIBS_fuzz_creds = $(FUZZ_LIBS) $(call pc,jansson libcrypto)
 FUZZ_LIBS_fuzz_event = $(FUZZ_LIBS) $(call pc,jansson)
-FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) $(wildcard supervisor/upstream/reply.c)
+FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
 
 fuzz_src  = $(if $(FUZZ_SRC_$(1)),$(FUZZ_SRC_$(1)),$(FUZZ_SRC))

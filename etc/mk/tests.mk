@@ -26,5 +26,22 @@ $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdriv
 unit: $(UNIT_BIN)
 	@EDS_BUILD=$(B) sh tests/support/run-unit.sh $(UNIT_BIN)
 
-.PHONY: unit
+# Everything: installs what is missing, builds, runs the suites one after the other.
+# A second make, because the first one may have read this before pkg-config was there.
+test:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory test-programs
+	@EDS_BUILD=$(B) MAKE="$(MAKE)" SAN="$(SAN)" sh tests/support/run-all.sh
+
+test-programs: programs $(UNIT_BIN)
+
+e2e: programs
+	@EDS_BUILD=$(B) sh tests/support/run-e2e.sh
+
+demo:
+	@$(MAKE) --no-print-directory deps-demo
+	@$(MAKE) --no-print-directory programs
+	@EDS_BUILD=$(B) KEEP="$(KEEP)" /usr/bin/python3 -m tests.support.demo
+
+.PHONY: unit test test-programs e2e demo
 .SECONDARY:

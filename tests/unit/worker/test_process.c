@@ -718,7 +718,10 @@ a_crashing_driver_takes_its_process_along(void **state)
 	start(p, fault_url(p), (struct knobs){ .batch_events = 1 });
 	(void)send_events(p, 1, 2);
 	(void)expect(p, IPC_CREDIT);
+	/* Whatever was known before the crash has been told. */
 	assert_int_equal(expect(p, IPC_COMMITTED)->body.committed.seq, 1);
+	assert_int_equal(expect(p, IPC_CREDIT)->body.credit.events, 1);
+	assert_null(next(p));
 	assert_int_equal(exit_status(p), 1000 + SIGABRT);
 	assert_stored(p, "1 ");
 }
