@@ -297,6 +297,8 @@ hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *
 	c->rate[c->rate_slot % RATE_SLOTS] += b->events;
 	c->host.committed(c->host.arg, c, b);
 	c->host.progress(c->host.arg, c);
+	if (c->suspect.active || c->retry_wanted)
+		child_feed(c);		/* what was held back until this commit */
 	return 0;
 }
 

@@ -219,6 +219,7 @@ text_answer(struct buf *out, const json_t *answer, const struct text_style *styl
 	if (message.n > 0)
 		text_wrap(out, message, 0, 2, style->width);
 	add_lines(out, json_object_get(answer, "changes"), 2, style);
+	add_lines(out, json_object_get(answer, "lines"), 2, style);
 	if (error.n > 0) {
 		text_colour(out, style, TEXT_RED);
 		text_wrap(out, error, 0, 2, style->width);

@@ -156,6 +156,14 @@ cursor_set_aside(struct cursor *c, uint64_t seq)
 }
 
 void
+cursor_begin_anew(struct cursor *c, uint64_t seq)
+{
+	cursor_rewind(c);
+	c->seq = c->after = seq;
+	c->behind = 0;
+}
+
+void
 cursor_rewind(struct cursor *c)
 {
 	c->after = c->seq;

@@ -53,6 +53,9 @@ uint64_t cursor_newest(const struct cursor *);
 /* The next event it wants is set aside instead of being sent; nothing is in flight. */
 void	 cursor_set_aside(struct cursor *, uint64_t seq);
 
+/* The stream was made anew: everything up to seq counts as done. */
+void	 cursor_begin_anew(struct cursor *, uint64_t seq);
+
 /* The worker is gone: what it had not committed is to be sent again. */
 void	 cursor_rewind(struct cursor *);
 
