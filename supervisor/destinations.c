@@ -189,7 +189,7 @@ destination_pause(struct supervisor *s, struct destination *d, bool pause, struc
 static int
 starting_point(struct supervisor *s, const char *name, uint64_t *seq_r, struct err *err)
 {
-	uint64_t	 acked = s->upstream == NULL ? 0 : upstream_stats(s->upstream)->acked_seq;
+	uint64_t	 acked = s->upstream == NULL ? s->resume_seq : upstream_stats(s->upstream)->acked_seq;
 
 	if (store_cursor_get(s->store, name, seq_r, err) == -1) {
 		if (err->code != ERR_NOTFOUND)
@@ -198,7 +198,7 @@ starting_point(struct supervisor *s, const char *name, uint64_t *seq_r, struct e
 		*seq_r = acked;
 		return 0;
 	}
-	if (*seq_r < acked)
+	if (s->upstream != NULL && *seq_r < acked && journal_stats(s->journal)->events == 0)
 		log_warn(&s->log, "destination %s was away: events after %llu up to %llu were acknowledged without it and are "
 		    "not sent to it; fill the gap with an import", name, (unsigned long long)*seq_r, (unsigned long long)acked);
 	return 0;
@@ -208,7 +208,7 @@ static int
 add(struct supervisor *s, const struct destination_config *config, struct err *err)
 {
 	const struct child_host	 host = {
-		.arg = s, .loop = s->loop, .window = s->window, .program = s->worker_program,
+		.arg = s, .loop = s->loop, .source = &s->source, .program = s->worker_program,
 		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir,
 		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject,
 		.table_version = host_table_version, .known_versions = host_known_versions, .schema = host_schema,
@@ -216,7 +216,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 	};
 	struct destination	*d;
 	unsigned		 slot = 0;
-	uint64_t		 seq = 0;
+	uint64_t		 seq = 0, waiting = 0;
 
 	while (slot < ROUTE_SLOTS && s->dest[slot].child != NULL)
 		slot++;
@@ -229,7 +229,11 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		return -1;
 	s->routes.slot[slot] = config;
 	window_reroute(s->window, &s->routes);
-	if (child_new(&d->child, &host, config, slot, seq, s->paused_ns != 0 || paused_in_store(s, config->name), err) == -1) {
+	if (fanout_count_journal(s->journal, &s->routes, UINT64_C(1) << slot, seq, &waiting, err) == -1) {
+		s->routes.slot[slot] = NULL;
+		return -1;
+	}
+	if (child_new(&d->child, &host, config, slot, seq, waiting, s->paused_ns != 0 || paused_in_store(s, config->name), err) == -1) {
 		s->routes.slot[slot] = NULL;
 		return -1;
 	}
@@ -308,9 +312,33 @@ host_state(void *arg, struct child *c)
 		ev_once(s->loop, -1, 0, 0., swept_later, s);
 }
 
+/*
+ * Where the stream has to go on: after what the slowest destination has, or
+ * after the journal, which holds what it lacks.  Destinations that are new have no say.
+ */
+static int
+find_resume_seq(struct supervisor *s, struct err *err)
+{
+	uint64_t	 least = UINT64_MAX, seq;
+
+	for (size_t i = 0; i < s->config->n_destinations; i++) {
+		if (store_cursor_get(s->store, s->config->destinations[i].name, &seq, err) == 0) {
+			if (seq < least)
+				least = seq;
+		} else if (err->code != ERR_NOTFOUND)
+			return -1;
+	}
+	s->resume_seq = least == UINT64_MAX ? 0 : least;
+	if (s->resume_seq < s->source.spilled)
+		s->resume_seq = s->source.spilled;
+	return 0;
+}
+
 int
 destinations_start(struct supervisor *s, struct err *err)
 {
+	if (find_resume_seq(s, err) == -1)
+		return -1;
 	for (size_t i = 0; i < s->config->n_destinations; i++)
 		if (add(s, &s->config->destinations[i], err) == -1)
 			return -1;
@@ -386,18 +414,6 @@ destinations_pause(struct supervisor *s, bool pause)
 			child_pause(s->dest[i].child, pause || paused_in_store(s, child_name(s->dest[i].child)));
 	upstream_hold_by_need(s);
 	heart_beat_now(s);
-}
-
-uint64_t
-destinations_resume_seq(struct supervisor *s)
-{
-	uint64_t	 least = UINT64_MAX;
-
-	/* A destination that is new must not hold the others' place: it has none yet. */
-	for (unsigned i = 0; i < ROUTE_SLOTS; i++)
-		if (s->dest[i].child != NULL && s->dest[i].stored_seq > 0 && s->dest[i].stored_seq < least)
-			least = s->dest[i].stored_seq;
-	return least == UINT64_MAX ? 0 : least;
 }
 
 uint64_t

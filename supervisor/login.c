@@ -84,7 +84,7 @@ begin_upstream(struct supervisor *s, struct err *err)
 		.nats_url = s->config->nats_url, .ca_file = s->config->nats_ca_file, .consumer = s->consumer,
 		.max_ack_pending = destinations_ack_pending(s), .max_batch = s->config->max_pending_buffer,
 		.window_events = s->config->window_events, .window_bytes = s->config->window_bytes,
-		.from_beginning = s->config->from_beginning, .resume_seq = destinations_resume_seq(s),
+		.from_beginning = s->config->from_beginning, .resume_seq = s->resume_seq,
 	};
 
 	if (upstream_new(&s->upstream, s->loop, s->window, &s->routes, &c, &on, err) == -1)

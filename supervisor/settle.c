@@ -1,6 +1,6 @@
 /*
  * The one gate to the acknowledgement.  An event is acknowledged upstream
- * when every destination of its route has it, and when that is in the store.
+ * when every destination of its route has it, or it is in the journal, and when that is in the store.
  * Cursors are written together: at once when it is quiet, every few milliseconds under load.
  */
 
@@ -24,16 +24,15 @@ static int
 store_cursors(struct supervisor *s, struct err *err)
 {
 	struct store_cursor	 v[ROUTE_SLOTS];
-	uint64_t		 seqs[ROUTE_SLOTS];
 	unsigned		 slots[ROUTE_SLOTS];
 	size_t			 n = 0;
 
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
 		struct destination *d = &s->dest[i];
 
-		if (d->child == NULL || (seqs[n] = child_cursor(d->child)->seq) == d->stored_seq)
+		if (d->child == NULL || child_cursor(d->child)->seq == d->stored_seq)
 			continue;
-		v[n] = (struct store_cursor){ child_name(d->child), seqs[n] };
+		v[n] = (struct store_cursor){ child_name(d->child), child_cursor(d->child)->seq };
 		slots[n++] = i;
 	}
 	if (n == 0)
@@ -41,20 +40,29 @@ store_cursors(struct supervisor *s, struct err *err)
 	if (store_cursors_put(s->store, v, n, err) == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		s->dest[slots[i]].stored_seq = seqs[i];
+		s->dest[slots[i]].stored_seq = v[i].seq;
 	return 0;
 }
 
-/* Window index below which everybody has everything. */
-static uint64_t
+uint64_t
 settled_everywhere(const struct supervisor *s)
 {
 	uint64_t	 floor = UINT64_MAX;
 
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++)
-		if (s->dest[i].child != NULL && child_cursor(s->dest[i].child)->settled < floor)
-			floor = child_cursor(s->dest[i].child)->settled;
-	return floor == UINT64_MAX ? window_head(s->window) : floor;
+		if (s->dest[i].child != NULL && child_cursor(s->dest[i].child)->seq < floor)
+			floor = child_cursor(s->dest[i].child)->seq;
+	return floor == UINT64_MAX ? 0 : floor;
+}
+
+static void
+store_in_trouble(struct supervisor *s, const struct err *err)
+{
+	if (s->store_trouble[0] == '\0')
+		log_error(&s->log, "%s; nothing is acknowledged until the store can be written", err->text);
+	(void)snprintf(s->store_trouble, sizeof(s->store_trouble), "%.*s", (int)sizeof(s->store_trouble) - 1, err->text);
+	s->settle_wanted = true;
+	again_in(s, STORE_AGAIN_S);
 }
 
 void
@@ -65,20 +73,17 @@ settle_now(struct supervisor *s)
 
 	s->settle_wanted = false;
 	s->settled_at = mono_now();
-	if (store_cursors(s, &err) == -1) {
-		if (s->store_trouble[0] == '\0')
-			log_error(&s->log, "%s; nothing is acknowledged until the store can be written", err.text);
-		(void)snprintf(s->store_trouble, sizeof(s->store_trouble), "%.*s", (int)sizeof(s->store_trouble) - 1, err.text);
-		s->settle_wanted = true;
-		again_in(s, STORE_AGAIN_S);
+	if (store_cursors(s, &err) == -1 || spill_trim(s, &err) == -1) {
+		store_in_trouble(s, &err);
 		return;
 	}
 	if (s->store_trouble[0] != '\0')
 		log_info(&s->log, "the store can be written again");
 	s->store_trouble[0] = '\0';
-	floor = settled_everywhere(s);
+	floor = window_after(s->window, settled_everywhere(s));
 	if (s->upstream != NULL && floor > window_head(s->window))
 		upstream_settle(s->upstream, floor);
+	spill_check(s);
 }
 
 static void

@@ -146,18 +146,21 @@ window_json(struct supervisor *s)
 }
 
 static json_t *
-journal_json(void)
+journal_json(struct supervisor *s)
 {
-	json_t	*o = json_object();
+	const struct journal_stats	*st = journal_stats(s->journal);
+	json_t				*o = json_object();
 
-	put(o, "enabled", json_false());
-	put(o, "state", text("off"));
-	for (size_t i = 0; i < 5; i++) {
-		static const char *const zero[] = { "events", "bytes", "limit_bytes", "first_seq", "last_seq" };
-
-		put(o, zero[i], json_integer(0));
-	}
-	put(o, "trouble", text(""));
+	put(o, "enabled", json_boolean(journal_enabled(s->journal)));
+	put(o, "state", text(!journal_enabled(s->journal) ? "off" : s->journal_trouble[0] != '\0' ? "full" :
+	    st->events > 0 ? "in use" : "empty"));
+	put(o, "events", number(st->events));
+	put(o, "bytes", number(st->bytes));
+	put(o, "limit_bytes", number(s->config->journal_size));
+	put(o, "first_seq", number(st->first_seq));
+	put(o, "last_seq", number(st->last_seq));
+	put(o, "damaged", number(st->damaged));
+	put(o, "trouble", text(s->journal_trouble));
 	return o;
 }
 
@@ -201,7 +204,7 @@ destination_json(struct supervisor *s, struct destination *d)
 	put(o, "trouble", text(child_trouble(c)));
 	put(o, "trouble_attempts", number(st->trouble_attempts));
 	put(o, "cursor", number(child_cursor(c)->seq));
-	put(o, "behind", number(cursor_behind(child_cursor(c), s->window)));
+	put(o, "behind", number(child_cursor(c)->behind));
 	put(o, "in_flight", number(child_cursor(c)->in_flight));
 	put(o, "committed", number(st->committed));
 	put(o, "committed_bytes", number(st->committed_bytes));
@@ -239,6 +242,8 @@ reasons(struct supervisor *s, json_t *list)
 	}
 	if (s->store_trouble[0] != '\0')
 		(void)json_array_append_new(list, text(s->store_trouble));
+	if (s->journal_trouble[0] != '\0')
+		(void)json_array_append_new(list, text(s->journal_trouble));
 	if (s->config->n_destinations == 0)
 		(void)json_array_append_new(list, text("no destination is configured"));
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
@@ -296,7 +301,7 @@ status_json(struct supervisor *s, struct buf *out, bool *degraded_r)
 	put(o, "schemas", schemas);
 	put(o, "upstream", upstream_json(s));
 	put(o, "window", window_json(s));
-	put(o, "journal", journal_json());
+	put(o, "journal", journal_json(s));
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++)
 		if (s->dest[i].child != NULL)
 			(void)json_array_append_new(list, destination_json(s, &s->dest[i]));
@@ -368,7 +373,7 @@ status_why(struct supervisor *s, struct destination *d, struct buf *out)
 {
 	json_t		*o = destination_json(s, d), *list = json_array();
 	struct cursor	*cur = child_cursor(d->child);
-	uint64_t	 behind = cursor_behind(cur, s->window);
+	uint64_t	 behind = cur->behind;
 	const char	*why;
 
 	explain_state(d->child, list);
@@ -406,7 +411,7 @@ status_metrics(struct supervisor *s)
 
 		if (d->child == NULL)
 			continue;
-		metrics_destination_set(d->metrics, DESTINATION_BEHIND, (double)cursor_behind(child_cursor(d->child), s->window));
+		metrics_destination_set(d->metrics, DESTINATION_BEHIND, (double)child_cursor(d->child)->behind);
 		metrics_destination_set(d->metrics, DESTINATION_RESTARTS, (double)child_stats(d->child)->restarts);
 		metrics_destination_set(d->metrics, DESTINATION_QUARANTINED, (double)d->quarantined);
 		metrics_destination_set(d->metrics, DESTINATION_TROUBLE, child_trouble(d->child)[0] != '\0');

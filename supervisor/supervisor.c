@@ -71,6 +71,8 @@ build(struct supervisor *s, struct err *err)
 	s->worker_program = s->config->worker_program != NULL ? strdup(s->config->worker_program) : spawn_worker_program(err);
 	if (s->worker_program == NULL)
 		return err_set(err, ERR_NOMEM, "worker program");
+	if (spill_init(s, err) == -1)
+		return -1;
 	settle_init(s);
 	heart_init(s);
 	lifetime_init(s);
@@ -107,6 +109,7 @@ take_down(struct supervisor *s)
 	login_free(s);
 	registry_free(&s->registry);
 	http_free(&s->http);
+	spill_stop(s);
 	window_free(&s->window);
 	metrics_free(&s->metrics);
 	store_close(&s->store);

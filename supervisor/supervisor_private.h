@@ -47,6 +47,8 @@ struct supervisor {
 
 	struct store			*store;
 	struct window			*window;
+	struct journal			*journal;
+	struct fanout_source		 source;
 	struct routes			 routes;
 	struct upstream			*upstream;		/* NULL until the first credential */
 	struct http			*http;
@@ -66,6 +68,12 @@ struct supervisor {
 	bool				 settle_wanted;
 	mono_t				 settled_at;
 	char				 store_trouble[600];
+
+	/* spill.c */
+	ev_timer			 spill_timer;
+	mono_t				 spilled_at, trimmed_at;
+	char				 journal_trouble[600];
+	uint64_t			 resume_seq;	/* at the start: everything up to here is safe */
 
 	/* login.c */
 	char				*server_id;		/* from the credential; NULL before */
@@ -102,7 +110,6 @@ size_t	 destinations_count(const struct supervisor *);
 bool	 destinations_stopped(const struct supervisor *);
 int	 destination_pause(struct supervisor *, struct destination *, bool pause, struct err *) MUST_CHECK;
 void	 upstream_hold_by_need(struct supervisor *);
-uint64_t destinations_resume_seq(struct supervisor *);
 uint64_t destinations_ack_pending(const struct supervisor *);
 
 /* settle.c */
@@ -110,6 +117,13 @@ void	 settle_init(struct supervisor *);
 void	 settle_soon(struct supervisor *);
 void	 settle_now(struct supervisor *);
 void	 settle_stop(struct supervisor *);
+uint64_t settled_everywhere(const struct supervisor *);	/* stream sequence that every destination has */
+
+/* spill.c */
+int	 spill_init(struct supervisor *, struct err *) MUST_CHECK;
+void	 spill_stop(struct supervisor *);
+void	 spill_check(struct supervisor *);
+int	 spill_trim(struct supervisor *, struct err *) MUST_CHECK;
 
 /* schemas.c */
 void	 schemas_want(struct supervisor *, struct child *, struct slice table, struct slice version);

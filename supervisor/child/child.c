@@ -331,7 +331,7 @@ act_ended(struct child *c)
 
 int
 child_new(struct child **c_r, const struct child_host *host, const struct destination_config *config, unsigned slot, uint64_t seq,
-    bool paused, struct err *err)
+    uint64_t waiting, bool paused, struct err *err)
 {
 	struct child	*c = calloc(1, sizeof(*c));
 
@@ -350,7 +350,7 @@ child_new(struct child **c_r, const struct child_host *host, const struct destin
 	ev_init(&c->stderr_io, on_stderr);
 	c->deadline.data = c->ping.data = c->exit_status.data = c->stderr_io.data = c;
 	child_ipc_init(c);
-	cursor_init(&c->cursor, host->window, UINT64_C(1) << slot, seq);
+	cursor_init(&c->cursor, host->source->window, UINT64_C(1) << slot, seq, waiting);
 	*c_r = c;
 	return 0;
 }
@@ -367,6 +367,7 @@ child_free(struct child **cp)
 		(void)kill(c->pid, SIGKILL);
 	end_of_life(c);
 	last_words_clear(&c->words);
+	cursor_free(&c->cursor);
 	ipc_arena_free(&c->arena);
 	free(c);
 	*cp = NULL;

@@ -31,7 +31,7 @@ struct child;
 struct child_host {
 	void			*arg;
 	struct ev_loop		*loop;
-	const struct window	*window;
+	const struct fanout_source *source;
 	const char		*program;		/* worker to run */
 	const char		*update_strategy;
 	const char		*data_dir;
@@ -64,9 +64,9 @@ struct child_stats {
 	uint64_t	 trouble_attempts, trouble_seq;
 };
 
-/* Slot: its bit in routes.  `seq`: where its cursor starts.  The config belongs to the caller and must outlive it. */
+/* Slot: its bit in routes.  `seq`: where its cursor starts; `waiting`: events after it in the journal.  The config belongs to the caller and must outlive it. */
 int	 child_new(struct child **, const struct child_host *, const struct destination_config *, unsigned slot, uint64_t seq,
-	    bool paused, struct err *) MUST_CHECK;
+	    uint64_t waiting, bool paused, struct err *) MUST_CHECK;
 void	 child_free(struct child **);		/* kills what still runs, without waiting */
 
 void	 child_event(struct child *, enum child_event);

@@ -138,24 +138,20 @@ void
 child_feed(struct child *c)
 {
 	struct err	 err = { 0 };
-	int64_t		 fed;
-	uint64_t	 settled = c->cursor.settled;
+	int64_t		 fed = 0;
+	uint64_t	 seq = c->cursor.seq;
 
-	if (c->state != CHILD_RUNNING || c->channel == NULL) {
-		/* What is not for this destination must not wait for its worker. */
-		(void)cursor_peek(&c->cursor, c->host.window);
-		if (c->cursor.settled != settled)
-			c->host.progress(c->host.arg, c);
-		return;
-	}
-	fed = fanout_feed(&c->cursor, c->host.window, &c->credit, c->channel, &err);
+	if (c->state == CHILD_RUNNING && c->channel != NULL)
+		fed = fanout_feed(&c->cursor, c->host.source, &c->credit, c->channel, &err);
+	else if (fanout_step_over(&c->cursor, c->host.source, &err) == -1)
+		fed = -1;	/* what is not for this destination must not wait for its worker */
 	if (fed == -1) {
 		lost(c, err.text);
 		return;
 	}
 	if (fed > 0)
 		flush(c);
-	if (c->cursor.settled != settled)
+	if (c->cursor.seq != seq)
 		c->host.progress(c->host.arg, c);
 }
 
@@ -225,7 +221,7 @@ hear_credit(struct child *c, const struct ipc_credit_body *b, struct err *err)
 static int
 hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *err)
 {
-	if (!cursor_commit(&c->cursor, c->host.window, b->seq))
+	if (!cursor_commit(&c->cursor, b->seq))
 		return err_set(err, ERR_INVALID, "it claims to have stored event %llu, which it was not sent",
 		    (unsigned long long)b->seq);
 	c->stats.committed += b->events;
@@ -243,7 +239,7 @@ hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *
 static int
 hear_rejected(struct child *c, const struct ipc_rejected_body *b, struct err *err)
 {
-	if (b->seq > c->cursor.last_sent || b->seq <= c->cursor.seq)
+	if (!cursor_holds(&c->cursor, b->seq))
 		return err_set(err, ERR_INVALID, "it rejects event %llu, which it was not sent", (unsigned long long)b->seq);
 	c->stats.rejected++;
 	if (c->config->on_reject == ON_REJECT_STOP) {

@@ -318,6 +318,16 @@ finish_destinations(struct load *l, struct err *err)
 	return 0;
 }
 
+static bool
+token_is_good(const char *token)
+{
+	struct buf	 url = { 0 };
+	bool		 good = token_api_url(slice_of(token), &url, NULL) == 0 && url.len > 0;
+
+	buf_free(&url);
+	return good;
+}
+
 /* Where HQ and NATS are, once the token is known. */
 static int
 find_servers(struct load *l, struct err *err)
@@ -326,7 +336,8 @@ find_servers(struct load *l, struct err *err)
 	struct buf	 url = { 0 };
 	int		 rc = 0;
 
-	if (c->api_url == NULL && c->token != NULL && c->creds_file == NULL) {
+	/* With credentials from a file the API only serves schemas, and a token is not needed. */
+	if (c->api_url == NULL && c->token != NULL && (c->creds_file == NULL || token_is_good(c->token))) {
 		if ((rc = token_api_url(slice_of(c->token), &url, err)) == 0 && url.len == 0)
 			rc = err_set(err, ERR_AUTH, "invalid API key. it names no API (claim iss); enroll again, or say --api-url");
 		if (rc == 0)

@@ -68,6 +68,7 @@ struct config {
 	char		*worker_program;	/* NULL: beside eds, else libexec */
 	uint64_t	 window_bytes;		/* most memory for events in flight */
 	uint64_t	 window_events;
+	uint64_t	 journal_size;		/* most disk for events that a destination has not taken; 0: none */
 	/* destinations */
 	struct destination_config	*destinations;
 	size_t		 n_destinations;

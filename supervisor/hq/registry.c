@@ -70,6 +70,8 @@ get(struct registry *r, const char *path, bool retry, http_fn fn, void *arg, str
 	struct http_request	 request = { .method = "GET", .user_agent_only = true, .retry = retry };
 	int			 rc;
 
+	if (r->api_url[0] == '\0')
+		return err_set(err, ERR_CONFIG, "no address of HQ's API is known: set api_url in eds.conf, or enroll");
 	buf_printf(&url, "%s%s", r->api_url, path);
 	request.url = buf_cstr(&url);
 	rc = http_start(r->http, &request, fn, arg, call, err);

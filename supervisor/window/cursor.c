@@ -1,91 +1,142 @@
-/* One destination's progress through the window. */
+/* One destination's progress through the stream. */
+
+#include <stdlib.h>
 
 #include "supervisor/window/cursor.h"
 
-static bool
-needs_sending(const struct cursor *c, const struct window_entry *e)
+static uint64_t
+sent_at(const struct cursor *c, size_t i)
 {
-	return (e->routes & c->route) != 0 && e->seq > c->seq;
+	return c->sent[(c->sent_head + i) & (c->sent_cap - 1)];
 }
 
-/* With nothing in flight, everything stepped over is settled. */
+/* With nothing in flight, everything stepped over is done with. */
 static void
-settle_idle(struct cursor *c, const struct window *w)
+settle_idle(struct cursor *c)
 {
-	if (c->in_flight > 0 || c->settled == c->next)
-		return;
-	c->settled = c->next;
-	if (c->settled > window_head(w)) {
-		uint64_t seq = window_at(w, c->settled - 1)->seq;
-
-		if (seq > c->seq)
-			c->seq = seq;
-	}
+	if (c->in_flight == 0 && c->after > c->seq)
+		c->seq = c->after;
 }
 
 void
-cursor_init(struct cursor *c, const struct window *w, uint64_t route, uint64_t seq)
+cursor_init(struct cursor *c, const struct window *w, uint64_t route, uint64_t seq, uint64_t waiting)
 {
-	*c = (struct cursor){ .route = route, .seq = seq };
-	c->settled = c->next = window_after(w, seq);
+	*c = (struct cursor){ .route = route, .seq = seq, .after = seq, .behind = waiting, .noted = window_head(w) };
+	cursor_note(c, w);
+}
+
+void
+cursor_free(struct cursor *c)
+{
+	free(c->sent);
+	c->sent = NULL;
+	c->sent_cap = c->in_flight = 0;
+}
+
+bool
+cursor_wants(const struct cursor *c, uint64_t routes, uint64_t seq)
+{
+	return (routes & c->route) != 0 && seq > c->seq;
+}
+
+void
+cursor_note(struct cursor *c, const struct window *w)
+{
+	if (c->noted < window_head(w))
+		c->noted = window_head(w);
+	for (; c->noted < window_tail(w); c->noted++) {
+		const struct window_entry *e = window_at(w, c->noted);
+
+		c->behind += cursor_wants(c, e->routes, e->seq);
+	}
 }
 
 const struct window_entry *
 cursor_peek(struct cursor *c, const struct window *w)
 {
-	const struct window_entry	*found = NULL;
+	cursor_note(c, w);
+	for (uint64_t i = window_after(w, c->after); i < window_tail(w); i++) {
+		const struct window_entry *e = window_at(w, i);
 
-	while (found == NULL && c->next < window_tail(w)) {
-		const struct window_entry *e = window_at(w, c->next);
-
-		if (needs_sending(c, e))
-			found = e;
-		else
-			c->next++;
+		if (cursor_wants(c, e->routes, e->seq))
+			return e;
+		cursor_skip_to(c, e->seq);
 	}
-	settle_idle(c, w);
-	return found;
+	return NULL;
+}
+
+static int
+grow(struct cursor *c)
+{
+	size_t		 cap = c->sent_cap == 0 ? 256 : c->sent_cap * 2;
+	uint64_t	*v = malloc(cap * sizeof(*v));
+
+	if (v == NULL)
+		return -1;
+	for (size_t i = 0; i < c->in_flight; i++)
+		v[i] = sent_at(c, i);
+	free(c->sent);
+	c->sent = v;
+	c->sent_cap = cap;
+	c->sent_head = 0;
+	return 0;
+}
+
+int
+cursor_sent(struct cursor *c, uint64_t seq)
+{
+	if (c->in_flight == c->sent_cap && grow(c) == -1)
+		return -1;
+	c->sent[(c->sent_head + c->in_flight++) & (c->sent_cap - 1)] = seq;
+	c->after = seq;
+	return 0;
 }
 
 void
-cursor_sent(struct cursor *c, const struct window *w)
+cursor_skip_to(struct cursor *c, uint64_t seq)
 {
-	c->last_sent = window_at(w, c->next)->seq;
-	c->next++;
-	c->in_flight++;
+	if (seq > c->after)
+		c->after = seq;
+	settle_idle(c);
 }
 
 bool
-cursor_commit(struct cursor *c, const struct window *w, uint64_t seq)
+cursor_commit(struct cursor *c, uint64_t seq)
 {
-	uint64_t	 upto;
+	size_t	 n = 0;
 
-	if (seq > c->last_sent || c->in_flight == 0 || seq <= c->seq)
+	if (c->in_flight == 0 || seq > sent_at(c, c->in_flight - 1) || seq < sent_at(c, 0))
 		return false;
-	upto = window_after(w, seq);
-	for (uint64_t i = c->settled; i < upto; i++)
-		if (needs_sending(c, window_at(w, i)))
-			c->in_flight--;
-	c->settled = upto;
+	while (n < c->in_flight && sent_at(c, n) <= seq)
+		n++;
+	c->sent_head = (c->sent_head + n) & (c->sent_cap - 1);
+	c->in_flight -= n;
+	c->behind -= n < c->behind ? n : c->behind;
 	c->seq = seq;
-	settle_idle(c, w);
+	settle_idle(c);
 	return true;
+}
+
+bool
+cursor_holds(const struct cursor *c, uint64_t seq)
+{
+	size_t	 lo = 0, hi = c->in_flight;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (sent_at(c, mid) < seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->in_flight && sent_at(c, lo) == seq;
 }
 
 void
 cursor_rewind(struct cursor *c)
 {
-	c->next = c->settled;
+	c->after = c->seq;
 	c->in_flight = 0;
-	c->last_sent = 0;
-}
-
-uint64_t
-cursor_behind(const struct cursor *c, const struct window *w)
-{
-	uint64_t	 n = 0;
-
-	for (uint64_t i = c->settled; i < window_tail(w); i++)
-		n += needs_sending(c, window_at(w, i));
-	return n;
+	c->sent_head = 0;
 }

@@ -1,9 +1,6 @@
 /* eds.conf, config.toml and the command line, merged; and every way of being told that it is wrong. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/support/cmocka_all.h"
 
 #include <fcntl.h>
 #include <stdio.h>

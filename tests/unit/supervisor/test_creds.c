@@ -1,145 +1,20 @@
 /* Credentials: real ones are made here with OpenSSL, then bent. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/support/creds_make.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "supervisor/upstream/creds.h"
-#include "supervisor/upstream/nkey.h"
-
-#define CLAIMS_SUB \
-	"\"sub\":{\"allow\":[\"_INBOX.>\",\"eds.notify.284e8bdb-9c18-45c3-9f18-844ad70610ef.>\"," \
-	"\"dbchange.*.*.6287a4154d1a72cc5ce091bb.*.PUBLIC.>\",\"dbchange.*.*.ABC.*.PUBLIC.>\"," \
-	"\"dbchange.*.*.77.*.PUBLIC.>\"]}"
-
-struct pair {
-	EVP_PKEY	*key;
-	uint8_t		 pub[NKEY_BYTES], seed[NKEY_BYTES];
-	char		 pub_text[80], seed_text[80];
-};
-
-static void
-base32(const uint8_t *p, size_t n, char *out)
-{
-	unsigned acc = 0, bits = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		acc = (acc << 8 | p[i]) & 0xfff;
-		for (bits += 8; bits >= 5; bits -= 5)
-			*out++ = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[acc >> (bits - 5) & 31];
-	}
-	if (bits > 0)
-		*out++ = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[acc << (5 - bits) & 31];
-	*out = '\0';
-}
-
-static void
-with_crc(uint8_t *raw, size_t n, char *out)
-{
-	unsigned crc = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		crc ^= (unsigned)raw[i] << 8;
-		for (int b = 0; b < 8; b++)
-			crc = (crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff;
-	}
-	raw[n] = (uint8_t)crc;
-	raw[n + 1] = (uint8_t)(crc >> 8);
-	base32(raw, n + 2, out);
-}
-
-static void
-pair_make(struct pair *p, unsigned kind, uint8_t fill)
-{
-	uint8_t raw[40];
-	size_t n = NKEY_BYTES;
-
-	(void)memset(p->seed, fill, sizeof(p->seed));
-	p->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, p->seed, sizeof(p->seed));
-	assert_non_null(p->key);
-	assert_int_equal(EVP_PKEY_get_raw_public_key(p->key, p->pub, &n), 1);
-	raw[0] = (uint8_t)kind;
-	(void)memcpy(raw + 1, p->pub, NKEY_BYTES);
-	with_crc(raw, 1 + NKEY_BYTES, p->pub_text);
-	raw[0] = (uint8_t)(18u << 3 | kind >> 5);
-	raw[1] = (uint8_t)((kind & 31u) << 3);
-	(void)memcpy(raw + 2, p->seed, NKEY_BYTES);
-	with_crc(raw, 2 + NKEY_BYTES, p->seed_text);
-}
-
-static void
-base64url(struct buf *b, const void *p, size_t n)
-{
-	struct buf text = { 0 };
-
-	buf_base64(&text, p, n);
-	for (size_t i = 0; i < text.len && text.data[i] != '='; i++)
-		buf_addc(b, text.data[i] == '+' ? '-' : text.data[i] == '/' ? '_' : (char)text.data[i]);
-	buf_free(&text);
-}
-
-static void
-sign(EVP_PKEY *key, struct slice text, struct buf *jwt)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint8_t sig[64];
-	size_t n = sizeof(sig);
-
-	assert_int_equal(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key), 1);
-	assert_int_equal(EVP_DigestSign(ctx, sig, &n, (const unsigned char *)text.p, text.n), 1);
-	EVP_MD_CTX_free(ctx);
-	buf_addc(jwt, '.');
-	base64url(jwt, sig, n);
-}
-
-struct fixture {
-	struct pair	account, user, other;
-};
-
-/* The JWT by the rules of version 1 or 2; `nats` is the inside of that claim. */
-static void
-jwt_make(struct buf *jwt, const struct fixture *f, int version, const struct pair *issuer, const char *name, const char *nats)
-{
-	const char *header = version == 1 ? "{\"typ\":\"jwt\",\"alg\":\"ed25519\"}" : "{\"typ\":\"JWT\",\"alg\":\"ed25519-nkey\"}";
-	struct buf claims = { 0 }, copy = { 0 };
-	size_t dot;
-
-	buf_printf(&claims, "{\"exp\":1999999999,\"iss\":\"%s\",\"sub\":\"%s\",\"name\":\"%s\",%s\"nats\":{%s%s}}",
-	    issuer->pub_text, f->user.pub_text, name, version == 1 ? "\"type\":\"user\"," : "",
-	    version == 1 ? "" : "\"type\":\"user\",\"version\":2,", nats);
-	base64url(jwt, header, strlen(header));
-	dot = jwt->len + 1;
-	buf_addc(jwt, '.');
-	base64url(jwt, claims.data, claims.len);
-	buf_adds_slice(&copy, buf_slice(jwt));
-	sign(issuer->key, version == 1 ? (struct slice){ (const char *)copy.data + dot, copy.len - dot } : buf_slice(&copy), jwt);
-	buf_free(&claims);
-	buf_free(&copy);
-}
-
-static void
-file_make(struct buf *file, struct buf *jwt, const char *seed, const char *eol)
-{
-	buf_printf(file, "-----BEGIN NATS USER JWT-----%s%s%s------END NATS USER JWT------%s%s", eol, buf_cstr(jwt), eol, eol, eol);
-	buf_printf(file, "************************* IMPORTANT *************************%s", eol);
-	buf_printf(file, "-----BEGIN USER NKEY SEED-----%s%s%s------END USER NKEY SEED------%s", eol, seed, eol, eol);
-}
 
 static int
 setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct creds_keys *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return -1;
-	pair_make(&f->account, NKEY_ACCOUNT, 1);
-	pair_make(&f->user, NKEY_USER, 2);
-	pair_make(&f->other, NKEY_USER, 3);
+	creds_keys_make(f);
 	*state = f;
 	return 0;
 }
@@ -147,11 +22,9 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	struct fixture *f = *state;
+	struct creds_keys *f = *state;
 
-	EVP_PKEY_free(f->account.key);
-	EVP_PKEY_free(f->user.key);
-	EVP_PKEY_free(f->other.key);
+	creds_keys_free(f);
 	free(f);
 	return 0;
 }
@@ -179,7 +52,7 @@ expect_good(struct slice file, const char *seed)
 }
 
 static void
-expect_bad(struct slice file, const char *text, const struct fixture *f)
+expect_bad(struct slice file, const char *text, const struct creds_keys *f)
 {
 	struct creds c;
 	struct err err = { 0 };
@@ -195,14 +68,14 @@ expect_bad(struct slice file, const char *text, const struct fixture *f)
 static void
 decorated_files_of_both_versions_and_line_ends_are_read(void **state)
 {
-	const struct fixture *f = *state;
+	const struct creds_keys *f = *state;
 
 	for (int version = 1; version <= 2; version++) {
 		for (int crlf = 0; crlf < 2; crlf++) {
 			struct buf jwt = { 0 }, file = { 0 };
 
-			jwt_make(&jwt, f, version, &f->account, "6a0f", CLAIMS_SUB);
-			file_make(&file, &jwt, f->user.seed_text, crlf ? "\r\n" : "\n");
+			creds_jwt_make(&jwt, f, version, &f->account, "6a0f", CREDS_SUB);
+			creds_file_make(&file, &jwt, f->user.seed_text, crlf ? "\r\n" : "\n");
 			expect_good(buf_slice(&file), f->user.seed_text);
 			buf_free(&jwt);
 			buf_free(&file);
@@ -213,10 +86,10 @@ decorated_files_of_both_versions_and_line_ends_are_read(void **state)
 static void
 a_bare_jwt_has_no_seed(void **state)
 {
-	const struct fixture *f = *state;
+	const struct creds_keys *f = *state;
 	struct buf jwt = { 0 };
 
-	jwt_make(&jwt, f, 2, &f->account, "6a0f", CLAIMS_SUB);
+	creds_jwt_make(&jwt, f, 2, &f->account, "6a0f", CREDS_SUB);
 	buf_adds(&jwt, "\n");
 	expect_good(buf_slice(&jwt), NULL);
 	buf_free(&jwt);
@@ -225,14 +98,14 @@ a_bare_jwt_has_no_seed(void **state)
 static void
 an_altered_claim_breaks_the_signature(void **state)
 {
-	const struct fixture *f = *state;
+	const struct creds_keys *f = *state;
 
 	for (int version = 1; version <= 2; version++) {
 		struct buf good = { 0 }, evil = { 0 }, mixed = { 0 };
 		struct slice g, e, g_parts[3], e_parts[3];
 
-		jwt_make(&good, f, version, &f->account, "6a0f", CLAIMS_SUB);
-		jwt_make(&evil, f, version, &f->account, "7b10", CLAIMS_SUB);
+		creds_jwt_make(&good, f, version, &f->account, "6a0f", CREDS_SUB);
+		creds_jwt_make(&evil, f, version, &f->account, "7b10", CREDS_SUB);
 		g = buf_slice(&good);
 		e = buf_slice(&evil);
 		for (int i = 0; i < 3; i++) {
@@ -251,22 +124,22 @@ an_altered_claim_breaks_the_signature(void **state)
 static void
 bent_files_are_refused_with_the_reason(void **state)
 {
-	const struct fixture *f = *state;
+	const struct creds_keys *f = *state;
 	static const struct {
 		const char *name, *nats, *text;
 		bool	    user_issues;
 		int	    seed;		/* 0 right, 1 another user's, 2 damaged, 3 missing, 4 the account's */
 	} cases[] = {
-		{ "", CLAIMS_SUB, "missing server id in credential", false, 0 },
+		{ "", CREDS_SUB, "missing server id in credential", false, 0 },
 		{ "6a0f", "\"sub\":{\"allow\":[\"_INBOX.>\"]}",
 		    "the credential allows no company's events (no dbchange.*.*.<company>. subject)", false, 0 },
 		{ "6a0f", "\"pub\":{}",
 		    "the credential allows no company's events (no dbchange.*.*.<company>. subject)", false, 0 },
-		{ "6a0f", CLAIMS_SUB, "the credential was not issued by a NATS account", true, 0 },
-		{ "6a0f", CLAIMS_SUB, "the credential's seed does not belong to its JWT", false, 1 },
-		{ "6a0f", CLAIMS_SUB, "the credential's seed is not that of a NATS user: it is damaged", false, 2 },
-		{ "6a0f", CLAIMS_SUB, "the credential has a JWT but no seed block after it", false, 3 },
-		{ "6a0f", CLAIMS_SUB, "the credential's seed is not that of a NATS user: it is damaged", false, 4 },
+		{ "6a0f", CREDS_SUB, "the credential was not issued by a NATS account", true, 0 },
+		{ "6a0f", CREDS_SUB, "the credential's seed does not belong to its JWT", false, 1 },
+		{ "6a0f", CREDS_SUB, "the credential's seed is not that of a NATS user: it is damaged", false, 2 },
+		{ "6a0f", CREDS_SUB, "the credential has a JWT but no seed block after it", false, 3 },
+		{ "6a0f", CREDS_SUB, "the credential's seed is not that of a NATS user: it is damaged", false, 4 },
 	};
 
 	for (size_t i = 0; i < NELEM(cases); i++) {
@@ -277,8 +150,8 @@ bent_files_are_refused_with_the_reason(void **state)
 		    f->user.seed_text, sizeof(seed));
 		if (cases[i].seed == 2)
 			seed[20] = seed[20] == 'A' ? 'B' : 'A';
-		jwt_make(&jwt, f, 2, cases[i].user_issues ? &f->other : &f->account, cases[i].name, cases[i].nats);
-		file_make(&file, &jwt, seed, "\n");
+		creds_jwt_make(&jwt, f, 2, cases[i].user_issues ? &f->other : &f->account, cases[i].name, cases[i].nats);
+		creds_file_make(&file, &jwt, seed, "\n");
 		if (cases[i].seed == 3)
 			file.len = (size_t)(strstr(buf_cstr(&file), "****") - buf_cstr(&file));
 		expect_bad(buf_slice(&file), cases[i].text, f);
@@ -332,7 +205,7 @@ subjects_yield_companies_and_sessions(void **state)
 static void
 an_nkey_with_a_wrong_letter_or_kind_is_refused(void **state)
 {
-	const struct fixture *f = *state;
+	const struct creds_keys *f = *state;
 	uint8_t key[NKEY_BYTES];
 	char text[80];
 

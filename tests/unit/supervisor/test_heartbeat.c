@@ -1,9 +1,6 @@
 /* The heartbeat against the golden bytes. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/support/cmocka_all.h"
 
 #include <jansson.h>
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ipc/base/buf.h"
+#include "supervisor/store/journal.h"
 #include "supervisor/store/lock.h"
 #include "supervisor/store/store.h"
 #include "tests/support/cmocka_all.h"
@@ -178,6 +179,137 @@ a_batch_is_stored_whole_or_not_at_all(void **state)
 	store_close(&st);
 }
 
+static int
+collect(void *arg, const struct journal_entry *e)
+{
+	struct seen	*s = arg;
+
+	assert_true(e->seq > s->last);
+	s->last = e->seq;
+	if (e->payload.p == NULL)
+		return 0;
+	s->n++;
+	assert_int_equal(e->payload.n, 1000);
+	assert_int_equal(e->payload.p[999], (char)e->seq);
+	assert_int_equal(e->subject.n, 7);
+	return 0;
+}
+
+static void
+fill_journal(struct journal *j, uint64_t from, size_t n)
+{
+	struct journal_entry	*v = calloc(n, sizeof(*v));
+	char			*bytes = malloc(n * 1000);
+	struct err		 err = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		memset(bytes + i * 1000, (int)(from + i), 1000);
+		v[i] = (struct journal_entry){ from + i, SLICE("subject"), { bytes + i * 1000, 1000 } };
+	}
+	assert_int_equal(journal_append(j, v, n, &err), 0);
+	free(v);
+	free(bytes);
+}
+
+static void
+the_journal_gives_back_in_order_what_it_was_given(void **state)
+{
+	struct store	*st = opened();
+	struct journal	*j = NULL;
+	struct err	 err = { 0 };
+	struct seen	 seen = { 0, 0 };
+	bool		 more;
+
+	(void)state;
+	assert_int_equal(journal_open(&j, st, 1u << 30, &err), 0);
+	fill_journal(j, 100, 500);
+	fill_journal(j, 1000, 500);
+	assert_int_equal(journal_read(j, 0, collect, &seen, &err), 0);
+	assert_int_equal(seen.n, 1000);
+	seen = (struct seen){ 0, 549 };
+	assert_int_equal(journal_read(j, 549, collect, &seen, &err), 0);
+	assert_int_equal(seen.n, 550);
+	assert_int_equal(journal_trim(j, 599, 300, &more, &err), 0);
+	assert_true(more);
+	assert_int_equal(journal_stats(j)->first_seq, 400);
+	assert_int_equal(journal_trim(j, 599, 300, &more, &err), 0);
+	assert_false(more);
+	assert_int_equal(journal_stats(j)->events, 500);
+	/* and after a restart */
+	journal_close(&j);
+	store_close(&st);
+	st = opened();
+	assert_int_equal(journal_open(&j, st, 1u << 30, &err), 0);
+	assert_int_equal(journal_stats(j)->first_seq, 1000);
+	assert_int_equal(journal_stats(j)->last_seq, 1499);
+	journal_close(&j);
+	store_close(&st);
+}
+
+static void
+a_full_journal_refuses_and_takes_again_once_trimmed(void **state)
+{
+	struct store		*st = opened();
+	struct journal		*j = NULL;
+	struct journal_entry	 e = { 5000, SLICE("s"), SLICE("p") };
+	struct err		 err = { 0 };
+	bool			 more;
+
+	(void)state;
+	assert_int_equal(journal_open(&j, st, 400000, &err), 0);
+	fill_journal(j, 1, 400);
+	assert_true(journal_full(j));
+	assert_int_equal(journal_append(j, &e, 1, &err), -1);
+	assert_int_equal(err.code, ERR_FULL);
+	assert_int_equal(journal_stats(j)->last_seq, 400);
+	assert_int_equal(journal_trim(j, 300, 1000, &more, &err), 0);
+	assert_false(journal_full(j));
+	assert_int_equal(journal_append(j, &e, 1, &err), 0);
+	journal_close(&j);
+	assert_int_equal(journal_open(&j, st, 0, &err), 0);
+	assert_false(journal_enabled(j));
+	journal_close(&j);
+	store_close(&st);
+}
+
+static void
+a_damaged_entry_is_named_and_the_others_are_read(void **state)
+{
+	struct store	*st = opened();
+	struct journal	*j = NULL;
+	struct err	 err = { 0 };
+	struct seen	 seen = { 0, 0 };
+	char		 path[100], page[4096];
+	int		 hurt = 0;
+	FILE		*f;
+
+	(void)state;
+	assert_int_equal(journal_open(&j, st, 1u << 30, &err), 0);
+	fill_journal(j, 1, 200);
+	journal_close(&j);
+	store_close(&st);
+	/* One byte of event 77's payload changes on the disk. */
+	(void)snprintf(path, sizeof(path), "%s/store/data.mdb", dir);
+	assert_non_null(f = fopen(path, "r+"));
+	for (long at = 0; fread(page, 1, sizeof(page), f) == sizeof(page); at += (long)sizeof(page))
+		for (size_t i = 0; i + 1 < sizeof(page); i++)
+			if (page[i] == 77 && page[i + 1] == 77 && hurt == 0) {
+				(void)fseek(f, at + (long)i + 1, SEEK_SET);
+				(void)fputc('!', f);
+				(void)fseek(f, at + (long)sizeof(page), SEEK_SET);
+				hurt = 1;
+			}
+	(void)fclose(f);
+	assert_int_equal(hurt, 1);
+	st = opened();
+	assert_int_equal(journal_open(&j, st, 1u << 30, &err), 0);
+	assert_int_equal(journal_read(j, 0, collect, &seen, &err), 0);
+	assert_int_equal(seen.n, 199);
+	assert_int_equal(journal_stats(j)->damaged, 1);
+	journal_close(&j);
+	store_close(&st);
+}
+
 static void
 a_damaged_store_is_refused_by_name(void **state)
 {
@@ -234,6 +366,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(schemas_and_facts_come_back_as_they_were, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(the_quarantine_keeps_events_in_order_with_their_reason, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_batch_is_stored_whole_or_not_at_all, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(the_journal_gives_back_in_order_what_it_was_given, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_full_journal_refuses_and_takes_again_once_trimmed, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_damaged_entry_is_named_and_the_others_are_read, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_damaged_store_is_refused_by_name, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(the_second_owner_of_a_directory_learns_who_has_it, make_dir, remove_dir),
 	};

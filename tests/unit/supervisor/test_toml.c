@@ -1,9 +1,6 @@
 /* config.toml: both string forms, other people's keys, and a file that is whole at any time. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/support/cmocka_all.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -104,6 +104,15 @@ a_redelivery_takes_the_place_of_the_first_copy(void **state)
 }
 
 static void
+send_next(struct cursor *c, const struct window *w)
+{
+	const struct window_entry	*e = cursor_peek(c, w);
+
+	assert_non_null(e);
+	assert_int_equal(cursor_sent(c, e->seq), 0);
+}
+
+static void
 a_cursor_steps_over_what_is_not_its_own(void **state)
 {
 	struct window	*w = fresh();
@@ -113,17 +122,18 @@ a_cursor_steps_over_what_is_not_its_own(void **state)
 	put(w, 10, 2);
 	put(w, 11, 1);
 	put(w, 12, 2);
-	cursor_init(&c, w, 1, 0);
-	assert_int_equal(cursor_behind(&c, w), 1);
+	cursor_init(&c, w, 1, 0, 0);
+	assert_int_equal(c.behind, 1);
 	assert_int_equal(cursor_peek(&c, w)->seq, 11);
 	assert_int_equal(c.seq, 10);		/* 10 is none of its business: done with */
-	cursor_sent(&c, w);
+	send_next(&c, w);
 	assert_null(cursor_peek(&c, w));
-	assert_int_equal(c.settled, 1);		/* 12 must not be settled before 11 is */
-	assert_true(cursor_commit(&c, w, 11));
-	assert_int_equal(c.settled, 3);
+	assert_int_equal(c.seq, 10);		/* 12 must not be done with before 11 is */
+	assert_true(cursor_commit(&c, 11));
 	assert_int_equal(c.seq, 12);
 	assert_int_equal(c.in_flight, 0);
+	assert_int_equal(c.behind, 0);
+	cursor_free(&c);
 	window_free(&w);
 }
 
@@ -136,13 +146,16 @@ a_worker_that_claims_too_much_is_not_believed(void **state)
 	(void)state;
 	put(w, 10, 1);
 	put(w, 11, 1);
-	cursor_init(&c, w, 1, 0);
-	assert_false(cursor_commit(&c, w, 10));		/* never sent */
-	assert_non_null(cursor_peek(&c, w));
-	cursor_sent(&c, w);
-	assert_false(cursor_commit(&c, w, 11));		/* not sent yet */
-	assert_true(cursor_commit(&c, w, 10));
-	assert_false(cursor_commit(&c, w, 10));		/* twice */
+	cursor_init(&c, w, 1, 0, 0);
+	assert_false(cursor_commit(&c, 10));		/* never sent */
+	send_next(&c, w);
+	assert_false(cursor_commit(&c, 11));		/* not sent yet */
+	assert_false(cursor_commit(&c, 9));		/* older than anything it holds */
+	assert_true(cursor_holds(&c, 10));
+	assert_false(cursor_holds(&c, 11));
+	assert_true(cursor_commit(&c, 10));
+	assert_false(cursor_commit(&c, 10));		/* twice */
+	cursor_free(&c);
 	window_free(&w);
 }
 
@@ -155,15 +168,15 @@ a_dead_worker_s_events_are_sent_again_and_committed_ones_are_not(void **state)
 	(void)state;
 	for (uint64_t i = 1; i <= 5; i++)
 		put(w, i, 1);
-	cursor_init(&c, w, 1, 0);
-	for (int i = 0; i < 4; i++) {
-		assert_non_null(cursor_peek(&c, w));
-		cursor_sent(&c, w);
-	}
-	assert_true(cursor_commit(&c, w, 2));
+	cursor_init(&c, w, 1, 0, 0);
+	for (int i = 0; i < 4; i++)
+		send_next(&c, w);
+	assert_true(cursor_commit(&c, 2));
 	cursor_rewind(&c);
 	assert_int_equal(cursor_peek(&c, w)->seq, 3);
 	assert_int_equal(c.in_flight, 0);
+	assert_int_equal(c.behind, 3);
+	cursor_free(&c);
 	window_free(&w);
 }
 
@@ -174,39 +187,102 @@ a_cursor_that_starts_late_skips_what_it_has(void **state)
 	struct cursor	 c;
 
 	(void)state;
-	cursor_init(&c, w, 1, 20);
+	cursor_init(&c, w, 1, 20, 0);
 	put(w, 19, 1);
 	put(w, 20, 1);
 	put(w, 21, 1);
 	assert_int_equal(cursor_peek(&c, w)->seq, 21);
-	assert_int_equal(c.settled, 2);
+	assert_int_equal(c.behind, 1);
+	assert_int_equal(c.seq, 20);
+	cursor_free(&c);
 	window_free(&w);
 }
 
 /*
- * The model: every event has a fate per destination.  After each operation
- * the cursor must agree with it: nothing settled that is not stored, order kept, nothing sent twice
- * in one life of a worker.
+ * The model: an event is stored, sent, or neither, per destination; it lies in
+ * the window or in the journal (here: an array).  After each operation the cursor must agree with it: nothing
+ * done that is not stored, order kept, nothing sent twice in one life of a worker.
  */
 #define DESTS	5
 #define STEPS	1000000
+#define ROOM	64
+#define KEPT	4096
 
 struct model {
-	uint64_t	 seq[64];	/* of the window, by index mod 64 */
-	uint64_t	 routes[64];
-	uint64_t	 stored[DESTS];	/* highest sequence stored */
-	uint64_t	 sent[DESTS][64];
+	uint64_t	 seq[KEPT], routes[KEPT];	/* by event number mod KEPT */
+	uint64_t	 events;			/* that ever were           */
+	uint64_t	 spilled;			/* highest sequence written to the journal */
+	uint64_t	 stored[DESTS];			/* highest sequence stored  */
+	uint64_t	 sent[DESTS][KEPT];
 	size_t		 n_sent[DESTS];
 };
 
+/* First event after `seq` that destination d wants, in window or journal; 0: none. */
 static uint64_t
-model_floor(const struct model *m, int d, uint64_t head, uint64_t tail)
+model_next(const struct model *m, int d, uint64_t after, uint64_t least, uint64_t most)
 {
-	uint64_t	 i = head;
+	uint64_t	 first = m->events > KEPT ? m->events - KEPT : 0;
 
-	while (i < tail && ((m->routes[i % 64] >> d & 1) == 0 || m->seq[i % 64] <= m->stored[d]))
-		i++;
-	return i;
+	for (uint64_t i = first; i < m->events; i++) {
+		uint64_t seq = m->seq[i % KEPT];
+
+		if (seq > after && seq > m->stored[d] && seq >= least && seq <= most && (m->routes[i % KEPT] >> d & 1))
+			return seq;
+	}
+	return 0;
+}
+
+static uint64_t
+slowest(const struct cursor *c)
+{
+	uint64_t	 floor = UINT64_MAX;
+
+	for (int i = 0; i < DESTS; i++)
+		if (c[i].seq < floor)
+			floor = c[i].seq;
+	return floor;
+}
+
+static void
+model_send(struct model *m, struct cursor *c, const struct window *w, int d)
+{
+	const struct window_entry	*e;
+	uint64_t			 seq, want = model_next(m, d, c->after, 0, UINT64_MAX);
+
+	if (m->n_sent[d] == KEPT)
+		return;
+	if (c->after < m->spilled) {		/* late: from the journal */
+		cursor_note(c, w);
+		seq = model_next(m, d, c->after, 0, m->spilled);
+		if (seq == 0) {
+			cursor_skip_to(c, m->spilled);
+			return;
+		}
+	} else if ((e = cursor_peek(c, w)) != NULL)
+		seq = e->seq;
+	else {
+		assert_int_equal(want, 0);
+		return;
+	}
+	assert_int_equal(seq, want);
+	if (m->n_sent[d] > 0)
+		assert_true(seq > m->sent[d][m->n_sent[d] - 1]);
+	m->sent[d][m->n_sent[d]++] = seq;
+	assert_int_equal(cursor_sent(c, seq), 0);
+}
+
+static void
+model_commit(struct model *m, struct cursor *c, int d)
+{
+	size_t	 k;
+
+	if (m->n_sent[d] == 0)
+		return;
+	k = (size_t)random() % m->n_sent[d];
+	m->stored[d] = m->sent[d][k];
+	assert_true(cursor_commit(c, m->stored[d]));
+	m->n_sent[d] -= k + 1;
+	memmove(m->sent[d], m->sent[d] + k + 1, m->n_sent[d] * sizeof(m->sent[d][0]));
 }
 
 static void
@@ -216,76 +292,71 @@ random_operations_agree_with_the_model(void **state)
 	unsigned	 seed = given == NULL ? 20261124 : (unsigned)strtoul(given, NULL, 10);
 	struct window	*w = fresh();
 	struct cursor	 c[DESTS];
-	struct model	 m = { 0 };
+	struct model	*m = calloc(1, sizeof(*m));
 	uint64_t	 next_seq = 1;
 
 	(void)state;
 	print_message("seed %u\n", seed);
 	srandom(seed);
 	for (unsigned d = 0; d < DESTS; d++)
-		cursor_init(&c[d], w, UINT64_C(1) << d, 0);
+		cursor_init(&c[d], w, UINT64_C(1) << d, 0, 0);
 	for (int step = 0; step < STEPS; step++) {
 		int d = (int)(random() % DESTS);
-		uint64_t floor = UINT64_MAX, head = window_head(w), tail = window_tail(w);
-		const struct window_entry *e;
 
-		switch (random() % 8) {
-		case 0: case 1: case 2:		/* an event arrives */
-			if (tail - head == 64)
+		switch (random() % 9) {
+		case 0: case 1: case 2:		/* an event arrives, unless the model would forget one that is needed */
+			if (window_count(w) == ROOM || (m->events > KEPT - 2 &&
+			    slowest(c) < m->seq[(m->events + 1) % KEPT]))
 				break;
 			next_seq += 1 + (uint64_t)random() % 3;
-			m.seq[tail % 64] = next_seq;
-			m.routes[tail % 64] = (uint64_t)random() & 31;
-			put(w, next_seq, m.routes[tail % 64]);
+			m->seq[m->events % KEPT] = next_seq;
+			m->routes[m->events % KEPT] = (uint64_t)random() & 31;
+			put(w, next_seq, m->routes[m->events % KEPT]);
+			m->events++;
+			for (int i = 0; i < DESTS; i++)
+				cursor_note(&c[i], w);
 			break;
-		case 3: case 4:			/* one is sent */
-			if ((e = cursor_peek(&c[d], w)) == NULL)
-				break;
-			assert_true(e->routes >> d & 1);
-			assert_true(e->seq > m.stored[d]);
-			if (m.n_sent[d] > 0)
-				assert_true(e->seq > m.sent[d][m.n_sent[d] - 1]);
-			m.sent[d][m.n_sent[d]++] = e->seq;
-			cursor_sent(&c[d], w);
+		case 3: case 4: case 5:
+			model_send(m, &c[d], w, d);
 			break;
-		case 5:				/* some of them are stored */
-			if (m.n_sent[d] > 0) {
-				size_t k = (size_t)random() % m.n_sent[d];
-
-				m.stored[d] = m.sent[d][k];
-				assert_true(cursor_commit(&c[d], w, m.stored[d]));
-				for (size_t i = k + 1; i < m.n_sent[d]; i++)
-					m.sent[d][i - k - 1] = m.sent[d][i];
-				m.n_sent[d] -= k + 1;
-			}
+		case 6:
+			model_commit(m, &c[d], d);
 			break;
-		case 6:				/* the worker dies */
+		case 7:				/* the worker dies */
 			if (random() % 10 == 0) {
 				cursor_rewind(&c[d]);
-				m.n_sent[d] = 0;
+				m->n_sent[d] = 0;
 			}
 			break;
-		case 7:				/* what is safe everywhere is released */
-			for (int i = 0; i < DESTS; i++)
-				if (c[i].settled < floor)
-					floor = c[i].settled;
-			window_release(w, floor);
+		case 8:				/* what is safe everywhere is released, or some of it spilled */
+			if (random() % 8 == 0 && window_count(w) > 0) {
+				uint64_t i = window_head(w) + (uint64_t)random() % window_count(w);
+
+				m->spilled = window_at(w, i)->seq;
+				window_release(w, i + 1);
+			} else
+				window_release(w, window_after(w, slowest(c)));
 			break;
 		}
-		head = window_head(w);
-		tail = window_tail(w);
-		assert_true(c[d].settled >= head && c[d].settled <= c[d].next && c[d].next <= tail);
-		assert_true(c[d].settled <= model_floor(&m, d, head, tail));
-		assert_int_equal(c[d].in_flight, m.n_sent[d]);
+		assert_true(c[d].seq <= c[d].after);
+		assert_int_equal(c[d].in_flight, m->n_sent[d]);
+		/* Nothing at or below its cursor is wanted and not stored. */
 		if (random() % 64 == 0) {
-			uint64_t behind = 0;
+			uint64_t behind = 0, first = m->events > KEPT ? m->events - KEPT : 0;
 
-			for (uint64_t i = head; i < tail; i++)
-				behind += (m.routes[i % 64] >> d & 1) && m.seq[i % 64] > m.stored[d];
-			assert_int_equal(cursor_behind(&c[d], w), behind);
+			for (uint64_t i = first; i < m->events; i++) {
+				bool open = (m->routes[i % KEPT] >> d & 1) && m->seq[i % KEPT] > m->stored[d];
+
+				behind += open;
+				assert_true(!open || m->seq[i % KEPT] > c[d].seq);
+			}
+			assert_int_equal(c[d].behind, behind);
 		}
 	}
+	for (int d = 0; d < DESTS; d++)
+		cursor_free(&c[d]);
 	window_free(&w);
+	free(m);
 }
 
 static void

@@ -1,0 +1,258 @@
+/*
+ * The journal: sequence (8 bytes, big endian) -> checksum (8) subject length (4)
+ * subject payload.  Appended with MDB_APPEND, so the pages fill up.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ipc/base/buf.h"
+#include "ipc/base/hash.h"
+#include "supervisor/store/journal.h"
+#include "supervisor/store/store_private.h"
+
+#define HEAD	12		/* checksum and subject length */
+
+struct journal {
+	struct store		*store;
+	uint64_t		 limit;
+	struct journal_stats	 stats;
+};
+
+static void
+put_u32(uint8_t *out, uint32_t v)
+{
+	for (int i = 3; i >= 0; i--, v >>= 8)
+		out[i] = (uint8_t)v;
+}
+
+static uint32_t
+get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Counts and range as the transaction sees them. */
+static int
+measure(struct journal *j, MDB_txn *txn)
+{
+	MDB_stat	 st;
+	MDB_cursor	*cur;
+	MDB_val		 k, v;
+	int		 rc = mdb_stat(txn, j->store->db[STORE_JOURNAL], &st);
+
+	if (rc != 0)
+		return rc;
+	j->stats.events = st.ms_entries;
+	j->stats.bytes = (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
+	j->stats.first_seq = j->stats.last_seq = 0;
+	if (st.ms_entries == 0)
+		return 0;
+	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
+		return rc;
+	if ((rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST)) == 0 && k.mv_size == 8) {
+		j->stats.first_seq = store_get_u64(k.mv_data);
+		if ((rc = mdb_cursor_get(cur, &k, &v, MDB_LAST)) == 0 && k.mv_size == 8)
+			j->stats.last_seq = store_get_u64(k.mv_data);
+	}
+	mdb_cursor_close(cur);
+	return rc;
+}
+
+int
+journal_open(struct journal **j_r, struct store *st, uint64_t limit, struct err *err)
+{
+	struct journal	*j = calloc(1, sizeof(*j));
+	MDB_txn		*txn;
+	int		 rc;
+
+	if (j == NULL)
+		return err_set(err, ERR_NOMEM, "journal");
+	j->store = st;
+	j->limit = limit;
+	if ((rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = measure(j, txn);
+		mdb_txn_abort(txn);
+	}
+	if (rc != 0) {
+		free(j);
+		return store_error(st, rc, "opening the journal", err);
+	}
+	*j_r = j;
+	return 0;
+}
+
+void
+journal_close(struct journal **jp)
+{
+	free(*jp);
+	*jp = NULL;
+}
+
+bool
+journal_enabled(const struct journal *j)
+{
+	return j->limit > 0;
+}
+
+bool
+journal_full(const struct journal *j)
+{
+	return j->stats.bytes >= j->limit;
+}
+
+const struct journal_stats *
+journal_stats(const struct journal *j)
+{
+	return &j->stats;
+}
+
+/* Room for the entry is reserved in the page and filled there: one copy. */
+static int
+append_one(struct journal *j, MDB_txn *txn, const struct journal_entry *e)
+{
+	uint8_t	 key[8], *out;
+	MDB_val	 k = { sizeof(key), key }, v = { HEAD + e->subject.n + e->payload.n, NULL };
+	int	 rc;
+
+	store_put_u64(key, e->seq);
+	if ((rc = mdb_put(txn, j->store->db[STORE_JOURNAL], &k, &v, MDB_APPEND | MDB_RESERVE)) != 0)
+		return rc;
+	out = v.mv_data;
+	put_u32(out + 8, (uint32_t)e->subject.n);
+	if (e->subject.n > 0)
+		(void)memcpy(out + HEAD, e->subject.p, e->subject.n);
+	if (e->payload.n > 0)
+		(void)memcpy(out + HEAD + e->subject.n, e->payload.p, e->payload.n);
+	store_put_u64(out, hash_xxh64((struct slice){ (const char *)out + 8, v.mv_size - 8 }));
+	return 0;
+}
+
+int
+journal_append(struct journal *j, const struct journal_entry *v, size_t n, struct err *err)
+{
+	MDB_txn		*txn;
+	uint64_t	 last = j->stats.last_seq;
+	int		 rc = 0;
+
+	if (n == 0)
+		return 0;
+	if (journal_full(j))
+		return err_set(err, ERR_FULL, "the journal has reached its limit of %llu MiB", (unsigned long long)j->limit >> 20);
+	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
+		return store_error(j->store, rc, "writing the journal", err);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (v[i].seq <= last)
+			bug("journal: event %llu after %llu", (unsigned long long)v[i].seq, (unsigned long long)last);
+		last = v[i].seq;
+		rc = append_one(j, txn, &v[i]);
+	}
+	if (rc == 0)
+		rc = measure(j, txn);
+	if (rc == 0) {
+		rc = mdb_txn_commit(txn);
+		txn = NULL;
+	}
+	if (rc == 0)
+		return 0;
+	if (txn != NULL)
+		mdb_txn_abort(txn);
+	(void)store_error(j->store, rc, "writing the journal", err);
+	/* The figures may be those of the transaction that failed. */
+	if ((rc = mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = measure(j, txn);
+		mdb_txn_abort(txn);
+	}
+	return -1;
+}
+
+static struct journal_entry
+entry_of(const MDB_val *k, const MDB_val *v)
+{
+	struct journal_entry	 e = { .seq = store_get_u64(k->mv_data) };
+	const uint8_t		*p = v->mv_data;
+	uint32_t		 subject;
+
+	if (v->mv_size < HEAD)
+		return e;
+	subject = get_u32(p + 8);
+	if (subject > v->mv_size - HEAD || hash_xxh64((struct slice){ (const char *)p + 8, v->mv_size - 8 }) != store_get_u64(p))
+		return e;
+	e.subject = (struct slice){ (const char *)p + HEAD, subject };
+	e.payload = (struct slice){ (const char *)p + HEAD + subject, v->mv_size - HEAD - subject };
+	return e;
+}
+
+int
+journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct err *err)
+{
+	MDB_txn		*txn;
+	MDB_cursor	*cur = NULL;
+	uint8_t		 key[8];
+	MDB_val		 k = { sizeof(key), key }, v;
+	int		 rc;
+
+	if (after >= j->stats.last_seq)
+		return 0;
+	store_put_u64(key, after + 1);
+	if ((rc = mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return store_error(j->store, rc, "reading the journal", err);
+	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
+		goto out;
+	for (rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
+		struct journal_entry e;
+
+		if (k.mv_size != 8)
+			continue;
+		e = entry_of(&k, &v);
+		if (e.payload.p == NULL)
+			j->stats.damaged++;
+		if (fn(arg, &e) != 0)
+			break;
+	}
+	if (rc == MDB_NOTFOUND)
+		rc = 0;
+out:
+	if (cur != NULL)
+		mdb_cursor_close(cur);
+	mdb_txn_abort(txn);
+	return rc == 0 ? 0 : store_error(j->store, rc, "reading the journal", err);
+}
+
+int
+journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct err *err)
+{
+	MDB_txn		*txn;
+	MDB_cursor	*cur;
+	MDB_val		 k, v;
+	size_t		 n = 0;
+	int		 rc;
+
+	*more_r = false;
+	if (j->stats.events == 0 || j->stats.first_seq > seq)
+		return 0;
+	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
+		return store_error(j->store, rc, "trimming the journal", err);
+	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) == 0) {
+		while ((rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST)) == 0 && k.mv_size == 8 && store_get_u64(k.mv_data) <= seq) {
+			if (n++ == most) {
+				*more_r = true;
+				break;
+			}
+			if ((rc = mdb_cursor_del(cur, 0)) != 0)
+				break;
+		}
+		mdb_cursor_close(cur);
+	}
+	if (rc == MDB_NOTFOUND)
+		rc = 0;
+	if (rc == 0)
+		rc = measure(j, txn);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return store_error(j->store, rc, "trimming the journal", err);
+	}
+	if ((rc = mdb_txn_commit(txn)) != 0)
+		return store_error(j->store, rc, "trimming the journal", err);
+	return 0;
+}
