@@ -177,7 +177,7 @@ class Terminal:
         self._master, slave = pty.openpty() if terminal else (None, None)
         self.output = ""
         pipe = subprocess.PIPE
-        self.child = subprocess.Popen([EDS, *lab.server_arguments()], cwd=lab.dir, env=lab.environment(**env),
+        self.child = subprocess.Popen([EDS, *map(str, lab.server_arguments())], cwd=lab.dir, env=lab.environment(**env),
                                       start_new_session=True, stdin=slave if terminal else pipe,
                                       stdout=slave if terminal else pipe,
                                       stderr=slave if terminal else subprocess.STDOUT)
