@@ -252,7 +252,8 @@ starting_point(struct supervisor *s, const char *name, uint64_t *seq_r, struct e
 			return -1;
 		err->code = ERR_NONE;
 		*seq_r = acked;
-		return 0;
+		/* Durable before anything is acknowledged on its behalf: after a crash it must not be new once more. */
+		return store_cursors_put(s->store, &(struct store_cursor){ name, acked }, 1, err);
 	}
 	if (s->upstream != NULL && *seq_r < acked && journal_stats(s->journal)->events == 0)
 		log_warn(&s->log, "destination %s was away: events after %llu up to %llu were acknowledged without it and are "

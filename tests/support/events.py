@@ -76,6 +76,8 @@ class EventStream:
         back = self._deleted[table]
         if key is None:
             key = back.pop() if back and self.rng.random() < 0.2 else self.values.uuid()
+        elif key in back:
+            back.remove(key)
         row = {}
         for name, prop in self._shuffled(table):
             if name in self.schemas[table]["required"] or self.rng.random() < 0.7:

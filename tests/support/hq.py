@@ -82,6 +82,11 @@ class Hq:
             self._tokens[token] = server_id
             return token
 
+    def tokens(self):
+        """Every token that was given out."""
+        with self._lock:
+            return list(self._tokens)
+
     def set_schemas(self, schemas):
         """The latest schemas, by object name; versions published before stay known."""
         with self._lock:

@@ -7,6 +7,7 @@
         lab.wait_delivered()
         assert lab.differences() == []
 """
+import http.client
 import json
 import os
 import shutil
@@ -69,8 +70,10 @@ def descendants(pid):
 class Lab:
     """Public parts: dir, data_dir, nats, js, hq, events, oracle, eds (the running server's Process or None)."""
 
-    def __init__(self, seed=1, tables=None, storage="file", tls=False, folder=None, keep=False, **event_options):
+    def __init__(self, seed=1, tables=None, storage="file", tls=False, folder=None, keep=False, hq_options=None,
+                 **event_options):
         self._options = {"seed": seed, "tables": tables, **event_options}
+        self._hq_options = hq_options or {}
         self._storage, self._tls, self.keep = storage, tls, keep
         self.dir = folder or tempfile.mkdtemp(prefix="eds-lab-")
         self.data_dir = os.path.join(self.dir, "data")
@@ -85,7 +88,7 @@ class Lab:
         try:
             self.nats = NatsServer(os.path.join(self.dir, "nats"), tls=self._tls).start()
             self.js.create_stream(storage=self._storage)
-            self.hq = Hq(self.nats)
+            self.hq = Hq(self.nats, **self._hq_options)
             self.events = EventStream(self.hq.schemas, **self._options)
             self.oracle = Oracle(self.hq.schemas)
         except BaseException:
@@ -138,11 +141,13 @@ class Lab:
         env.update({k: str(v) for k, v in changes.items()})
         return env
 
-    def run(self, program, *args, timeout=30, env=None):
-        """Run one of our programs to its end; a CompletedProcess with text."""
-        return subprocess.run([os.path.join(build_dir(), program), *map(str, args)], timeout=timeout,
+    def run(self, program, *args, timeout=30, env=None, say=None, before=(), cwd=None):
+        """Run one of our programs to its end; a CompletedProcess with text.  `say`: its standard input;
+        `before`: a program that starts it, such as setpriv."""
+        stdin = {"stdin": subprocess.DEVNULL} if say is None else {"input": say}
+        return subprocess.run([*before, os.path.join(build_dir(), program), *map(str, args)], timeout=timeout,
                               env=env or self.environment(), capture_output=True, text=True, errors="replace",
-                              stdin=subprocess.DEVNULL)
+                              cwd=cwd or self.dir, **stdin)
 
     def enroll(self, code=None, server_id=SERVER_ID):
         """`eds enroll` with a fresh code; AssertionError with its output when it fails."""
@@ -175,18 +180,41 @@ class Lab:
             f.write(conf)
         return self.conf_path
 
-    def start_eds(self, conf=None, args=(), wait=True, **env):
+    def server_arguments(self, nats_url=None):
+        """What follows `eds`: the server of this laboratory."""
+        argv = ["server", "--data-dir", self.data_dir, "--server", nats_url or self.nats.url, "--api-url", self.hq.url,
+                "--port", self.http_port]
+        if os.path.exists(self.conf_path):
+            argv += ["--config", self.conf_path]
+        return argv
+
+    def start_eds(self, conf=None, args=(), wait=True, nats_url=None, before=(), **env):
         """Start `eds server`; with `wait`, until its consumer exists and pulls.  Returns the Process."""
         if conf is not None:
             self.write_conf(conf)
-        argv = [os.path.join(build_dir(), "eds"), "server", "--data-dir", self.data_dir, "--server", self.nats.url,
-                "--api-url", self.hq.url, "--port", self.http_port]
-        if os.path.exists(self.conf_path):
-            argv += ["--config", self.conf_path]
-        self.eds = proc.Process([*argv, *args], os.path.join(self.dir, "eds.log"), env=self.environment(**env))
+        argv = [*before, os.path.join(build_dir(), "eds"), *self.server_arguments(nats_url), *args]
+        self.eds = proc.Process(argv, self.log_path, env=self.environment(**env))
         if wait:
             self.wait_consumer()
         return self.eds
+
+    @property
+    def log_path(self):
+        """The output of every server that was started here, one behind the other."""
+        return os.path.join(self.dir, "eds.log")
+
+    def whole_log(self):
+        if not os.path.exists(self.log_path):
+            return ""
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def secrets(self):
+        """What no output of any program may contain: tokens, and the parts of NATS credentials."""
+        found = set(self.hq.tokens())
+        for session in self.hq.sessions.values():
+            found.update(line for line in session.creds.splitlines() if len(line) > 40 and " " not in line)
+        return found
 
     def stop_eds(self, timeout=20):
         """End it in order; returns its exit status."""
@@ -222,6 +250,27 @@ class Lab:
             if destination["name"] == name:
                 return destination
         raise KeyError(f"the server knows no destination {name}")
+
+    def wait_state(self, name, *states, timeout=20.0):
+        """Until a destination is in one of the states; returns its part of the status."""
+        def look():
+            found = self.destination(name)
+            return found if found["state"] in states else None
+        return self.wait_until(look, f"{name} to be {' or '.join(states)}", timeout)
+
+    def wait_running(self, *names, timeout=20.0):
+        for name in names or [d["name"] for d in self.status()["destinations"]]:
+            self.wait_state(name, "running", timeout=timeout)
+
+    def get(self, path, timeout=10.0):
+        """(status, body as text) of the server's own HTTP endpoints."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
 
     def worker_pid(self, name):
         """The pid of a destination's worker, awaited while there is none."""

@@ -1,0 +1,82 @@
+"""What several end-to-end tests need: quick settings, and a destination that obeys."""
+import json
+import os
+import threading
+
+# A destination's options with which a test need not wait: for crashes, hangs and stops.
+QUICK = {"ping_timeout": "2s", "hang_timeout": "1s", "drain_timeout": "3s", "backoff_min": "50ms", "backoff_max": "200ms"}
+
+
+def quick(url, **options):
+    """A destination section with the quick settings, and others on top."""
+    return {"url": url, **QUICK, **options}
+
+
+class Fault:
+    """A destination of the fault driver: say() what it is to do, stored() what it took."""
+
+    def __init__(self, lab, name="fault"):
+        self.name = name
+        self._commands = os.path.join(lab.dir, name + ".commands")
+        self._store = os.path.join(lab.dir, name + ".stored")
+        self.url = f"fault://{self._commands}?store={self._store}"
+
+    def say(self, *commands):
+        """Replaces what was said before, in one step: the driver may be reading."""
+        with open(self._commands + ".new", "w", encoding="utf-8") as f:
+            f.write("".join(c + "\n" for c in commands))
+        os.rename(self._commands + ".new", self._commands)
+
+    def be_well(self):
+        self.say("ok")
+
+    def stored(self):
+        """Ids of the events it has, in the order in which they came."""
+        if not os.path.exists(self._store):
+            return []
+        with open(self._store, encoding="utf-8") as f:
+            return [json.loads(line)["id"] for line in f if line.endswith("\n")]
+
+    def differences(self, events):
+        """What is wrong with the stored list; an event may stand there again only after a crash."""
+        first = list(dict.fromkeys(self.stored()))
+        wanted = [e.id for e in events]
+        if first == wanted:
+            return []
+        missing = [i for i in wanted if i not in set(first)]
+        strange = [i for i in first if i not in set(wanted)]
+        return [f"{len(missing)} missing {missing[:3]}, {len(strange)} unexplained {strange[:3]}, order "
+                + ("kept" if [i for i in wanted if i in set(first)] == [i for i in first if i in set(wanted)]
+                   else "not kept")]
+
+
+class Load:
+    """Publishes lots of events from a thread of its own until told to stop; for use with `with`."""
+
+    def __init__(self, lab, lot=50, pause=0.02):
+        self._lab, self._lot, self._pause = lab, lot, pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.failure = None
+        self.count = 0
+
+    def _run(self):
+        try:
+            with self._lab.nats.connect() as client:
+                while not self._stop.wait(self._pause):
+                    events = self._lab.events.batch(self._lot)
+                    client.publish_many(e.message for e in events)
+                    self._lab.oracle.record(*events)
+                    self.count += len(events)
+        except Exception as e:      # shown by __exit__, in the test's own thread
+            self.failure = e
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self._stop.set()
+        self._thread.join()
+        if self.failure and kind is None:
+            raise self.failure
