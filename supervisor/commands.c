@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "supervisor/supervisor_private.h"
+#include "supervisor/commands.h"
 
 static struct slice
 arg(const struct ipc_strs *args, size_t i)
@@ -13,9 +13,8 @@ arg(const struct ipc_strs *args, size_t i)
 	return i < args->n ? args->v[i] : (struct slice){ NULL, 0 };
 }
 
-/* The destination an argument names; answers for itself when there is none. */
-static struct destination *
-named(struct supervisor *s, struct control_request *r, struct slice name)
+struct destination *
+command_destination(struct supervisor *s, struct control_request *r, struct slice name)
 {
 	struct destination	*d = destination_by_name(s, name);
 	struct buf		 list = { 0 };
@@ -54,7 +53,7 @@ do_status(struct supervisor *s, struct control_request *r, const struct ipc_strs
 static void
 do_why(struct supervisor *s, struct control_request *r, const struct ipc_strs *args)
 {
-	struct destination	*d = named(s, r, arg(args, 0));
+	struct destination	*d = command_destination(s, r, arg(args, 0));
 	struct buf		 json = { 0 };
 
 	if (d == NULL)
@@ -75,7 +74,7 @@ pause_or_resume(struct supervisor *s, struct control_request *r, const struct ip
 		control_reply_message(r, pause ? "paused: nothing is delivered until `edsctl resume`" : "resumed");
 		return;
 	}
-	if ((d = named(s, r, arg(args, 0))) == NULL)
+	if ((d = command_destination(s, r, arg(args, 0))) == NULL)
 		return;
 	if (destination_pause(s, d, pause, &err) == -1)
 		control_reply_error(r, CONTROL_FAILED, "%s", err.text);
@@ -110,7 +109,7 @@ do_restart(struct supervisor *s, struct control_request *r, const struct ipc_str
 		control_reply_error(r, CONTROL_USAGE, "usage: restart [worker NAME]");
 		return;
 	}
-	if ((d = named(s, r, arg(args, 1))) == NULL)
+	if ((d = command_destination(s, r, arg(args, 1))) == NULL)
 		return;
 	log_info(&s->log, "restart of the worker %s asked for by edsctl", child_name(d->child));
 	child_event(d->child, CHILD_EV_RESTART);
@@ -124,7 +123,6 @@ reload_or_check(struct supervisor *s, struct control_request *r, bool dry)
 	struct err	 err = { 0 };
 	json_t		*doc, *list;
 	struct slice	 rest, line;
-	char		*text;
 
 	if (reload(s, dry, &changes, &err) == -1) {
 		if (!dry)
@@ -140,15 +138,9 @@ reload_or_check(struct supervisor *s, struct control_request *r, bool dry)
 		if (!dry)
 			log_info(&s->log, "reload: " SLICE_FMT, SLICE_ARG(line));
 	}
-	doc = json_pack("{s:i,s:b,s:s,s:o}", "version", 1, "ok", 1, "message",
+	doc = json_pack("{s:s,s:o}", "message",
 	    dry ? "the configuration is fine" : json_array_size(list) == 0 ? "nothing changed" : "reloaded", "changes", list);
-	text = doc == NULL ? NULL : json_dumps(doc, JSON_COMPACT);
-	if (text == NULL)
-		control_reply_error(r, CONTROL_FAILED, "memory is short");
-	else
-		control_reply(r, CONTROL_OK, text);
-	free(text);
-	json_decref(doc);
+	command_answer(r, CONTROL_OK, doc);
 	buf_free(&changes);
 }
 
@@ -167,6 +159,22 @@ do_check(struct supervisor *s, struct control_request *r, const struct ipc_strs 
 }
 
 void
+command_answer(struct control_request *r, enum control_status status, json_t *doc)
+{
+	char	*text = NULL;
+
+	if (doc != NULL && json_object_set_new(doc, "version", json_integer(1)) == 0 &&
+	    json_object_set_new(doc, "ok", json_boolean(status == CONTROL_OK || status == CONTROL_DEGRADED)) == 0)
+		text = json_dumps(doc, JSON_COMPACT);
+	if (text == NULL)
+		control_reply_error(r, CONTROL_FAILED, "memory is short");
+	else
+		control_reply(r, (unsigned)status, text);
+	free(text);
+	json_decref(doc);
+}
+
+void
 command(void *sup, struct control_request *r, const char *verb, const struct ipc_strs *args)
 {
 	static const struct {
@@ -175,6 +183,7 @@ command(void *sup, struct control_request *r, const char *verb, const struct ipc
 	} verbs[] = {
 		{ "ping", do_ping }, { "status", do_status }, { "why", do_why }, { "pause", do_pause },
 		{ "resume", do_resume }, { "restart", do_restart }, { "reload", do_reload }, { "check", do_check },
+		{ "quarantine", command_quarantine }, { "journal", command_journal }, { "gap", command_gap },
 	};
 
 	for (size_t i = 0; i < NELEM(verbs); i++)

@@ -98,6 +98,62 @@ host_reject(void *arg, struct child *c, const struct ipc_rejected_body *b, struc
 	return 0;
 }
 
+/* The event itself, for the quarantine: copied, because the store is not written while it is being read. */
+struct found_event {
+	uint64_t	 seq;
+	struct buf	 subject, payload;
+	bool		 found;
+};
+
+static int
+copy_event(void *arg, const struct journal_entry *e)
+{
+	struct found_event	*f = arg;
+
+	if (e->seq == f->seq && e->payload.p != NULL) {
+		buf_adds_slice(&f->subject, e->subject);
+		buf_adds_slice(&f->payload, e->payload);
+		f->found = true;
+	}
+	return 1;
+}
+
+static int
+find_event(struct supervisor *s, struct found_event *f, struct err *err)
+{
+	uint64_t	 i = window_after(s->window, f->seq - 1);
+
+	if (i < window_tail(s->window) && window_at(s->window, i)->seq == f->seq) {
+		const struct window_entry *w = window_at(s->window, i);
+		const struct journal_entry e = { w->seq, w->subject, w->payload };
+
+		(void)copy_event(f, &e);
+	} else if (journal_read(s->journal, f->seq - 1, copy_event, f, err) == -1)
+		return -1;
+	if (f->subject.oom || f->payload.oom)
+		return err_set(err, ERR_NOMEM, "setting an event aside");
+	return f->found ? 0 : err_set(err, ERR_NOTFOUND, "event %llu is neither in the window nor in the journal",
+	    (unsigned long long)f->seq);
+}
+
+static int
+host_poison(void *arg, struct child *c, uint64_t seq, uint64_t attempts, const char *reason, struct err *err)
+{
+	struct supervisor		*s = arg;
+	struct found_event		 f = { .seq = seq };
+	struct ipc_rejected_body	 b = { .seq = seq, .attempts = attempts, .reason = slice_of(reason) };
+	int				 rc = find_event(s, &f, err);
+
+	if (rc == 0) {
+		b.subject = buf_slice(&f.subject);
+		b.payload = buf_slice(&f.payload);
+		rc = host_reject(s, c, &b, err);
+	}
+	buf_free(&f.subject);
+	buf_free(&f.payload);
+	return rc;
+}
+
 static int
 host_table_version(void *arg, struct child *c, struct slice table, struct slice version, struct err *err)
 {
@@ -211,7 +267,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 	const struct child_host	 host = {
 		.arg = s, .loop = s->loop, .source = &s->source, .program = s->worker_program,
 		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir,
-		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject,
+		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject, .poison = host_poison,
 		.table_version = host_table_version, .known_versions = host_known_versions, .schema = host_schema,
 		.forget_schemas = host_forget_schemas, .committed = host_committed,
 	};

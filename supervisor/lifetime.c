@@ -107,6 +107,11 @@ reload(struct supervisor *s, bool dry, struct buf *changes, struct err *err)
 		return 0;
 	}
 	log_level_set(fresh->log_level);
+	/* HQ hears of the destinations at the next renewal. */
+	if (s->session != NULL && session_reconfigure(s->session, fresh, err) == -1) {
+		config_free(&fresh);
+		return -1;
+	}
 	destinations_apply(s, fresh, changes);
 	return 0;
 }

@@ -77,14 +77,20 @@ on_arrived(void *arg)
 }
 
 static int
+on_gap(void *arg, uint64_t from, uint64_t to, const char *why)
+{
+	return gaps_record(arg, from, to, why);
+}
+
+static int
 begin_upstream(struct supervisor *s, struct err *err)
 {
-	const struct upstream_events on = { .arg = s, .state = on_upstream_state, .arrived = on_arrived };
+	const struct upstream_events on = { .arg = s, .state = on_upstream_state, .arrived = on_arrived, .gap = on_gap };
 	const struct upstream_config c = {
 		.nats_url = s->config->nats_url, .ca_file = s->config->nats_ca_file, .consumer = s->consumer,
 		.max_ack_pending = destinations_ack_pending(s), .max_batch = s->config->max_pending_buffer,
 		.window_events = s->config->window_events, .window_bytes = s->config->window_bytes,
-		.from_beginning = s->config->from_beginning, .resume_seq = s->resume_seq,
+		.from_beginning = s->config->from_beginning, .resume_seq = s->resume_seq, .horizon = s->horizon,
 	};
 
 	if (upstream_new(&s->upstream, s->loop, s->window, &s->routes, &c, &on, err) == -1)

@@ -10,6 +10,7 @@
 
 #define SETTLE_EVERY_MS	5
 #define STORE_AGAIN_S	1.0
+#define HORIZON_EVERY_MS	60000
 
 static void
 again_in(struct supervisor *s, double seconds)
@@ -65,6 +66,23 @@ store_in_trouble(struct supervisor *s, const struct err *err)
 	again_in(s, STORE_AGAIN_S);
 }
 
+/* How far the stream was empty for us: now and then is enough, it only narrows what a gap may hold. */
+static int
+store_horizon(struct supervisor *s, struct err *err)
+{
+	char	 text[32];
+
+	if (s->upstream == NULL || upstream_stats(s->upstream)->horizon == s->horizon ||
+	    (s->phase == PHASE_RUNNING && mono_now() - s->horizon_at < HORIZON_EVERY_MS))
+		return 0;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)upstream_stats(s->upstream)->horizon);
+	if (store_fact_put(s->store, "horizon", slice_of(text), err) == -1)
+		return -1;
+	s->horizon = upstream_stats(s->upstream)->horizon;
+	s->horizon_at = mono_now();
+	return 0;
+}
+
 void
 settle_now(struct supervisor *s)
 {
@@ -73,7 +91,7 @@ settle_now(struct supervisor *s)
 
 	s->settle_wanted = false;
 	s->settled_at = mono_now();
-	if (store_cursors(s, &err) == -1 || spill_trim(s, &err) == -1) {
+	if (store_cursors(s, &err) == -1 || spill_trim(s, &err) == -1 || store_horizon(s, &err) == -1) {
 		store_in_trouble(s, &err);
 		return;
 	}

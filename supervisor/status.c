@@ -8,7 +8,7 @@
 
 #include "drivers/registry.h"
 #include "ipc/base/url.h"
-#include "supervisor/supervisor_private.h"
+#include "supervisor/commands.h"
 #include "supervisor/upstream/link.h"
 
 #define FAR_BEHIND_MS	30000	/* an event waits that long: degraded */
@@ -122,7 +122,10 @@ upstream_json(struct supervisor *s)
 	put(o, "server_pending", number(st->server_pending));
 	put(o, "reconnects", number(st->connects > 0 ? st->connects - 1 : 0));
 	put(o, "malformed", number(st->malformed));
-	put(o, "gaps", number(st->gaps));
+	put(o, "rewinds", number(st->gaps));
+	put(o, "gaps", number(s->open_gaps));
+	put(o, "gap_from", number(s->gap_from));
+	put(o, "gap_to", number(s->gap_to));
 	return o;
 }
 
@@ -145,8 +148,8 @@ window_json(struct supervisor *s)
 	return o;
 }
 
-static json_t *
-journal_json(struct supervisor *s)
+json_t *
+status_journal(struct supervisor *s)
 {
 	const struct journal_stats	*st = journal_stats(s->journal);
 	json_t				*o = json_object();
@@ -244,6 +247,11 @@ reasons(struct supervisor *s, json_t *list)
 		(void)json_array_append_new(list, text(s->store_trouble));
 	if (s->journal_trouble[0] != '\0')
 		(void)json_array_append_new(list, text(s->journal_trouble));
+	if (s->open_gaps > 0) {
+		(void)snprintf(line, sizeof(line), "events between %llu and %llu are missing from the stream (edsctl gap)",
+		    (unsigned long long)s->gap_from, (unsigned long long)s->gap_to);
+		(void)json_array_append_new(list, text(line));
+	}
 	if (s->config->n_destinations == 0)
 		(void)json_array_append_new(list, text("no destination is configured"));
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
@@ -301,7 +309,7 @@ status_json(struct supervisor *s, struct buf *out, bool *degraded_r)
 	put(o, "schemas", schemas);
 	put(o, "upstream", upstream_json(s));
 	put(o, "window", window_json(s));
-	put(o, "journal", journal_json(s));
+	put(o, "journal", status_journal(s));
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++)
 		if (s->dest[i].child != NULL)
 			(void)json_array_append_new(list, destination_json(s, &s->dest[i]));
@@ -381,6 +389,9 @@ status_why(struct supervisor *s, struct destination *d, struct buf *out)
 	    (unsigned long long)cur->seq, (unsigned long long)behind, (unsigned long long)cur->in_flight);
 	if (d->quarantined > 0)
 		line_add(list, "%llu events are in its quarantine.", (unsigned long long)d->quarantined);
+	if (s->open_gaps > 0)
+		line_add(list, "Events between %llu and %llu were missing from the stream: edsctl gap.",
+		    (unsigned long long)s->gap_from, (unsigned long long)s->gap_to);
 	if (s->upstream == NULL)
 		line_add(list, "Nothing comes from upstream yet: there is no credential.");
 	else if (upstream_state(s->upstream, &why) != UPSTREAM_RUNNING)

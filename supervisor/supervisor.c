@@ -55,6 +55,17 @@ listen_http(struct supervisor *s, struct err *err)
 	return metrics_http_new(&s->metrics_http, s->loop, s->config->listen_address, s->config->port, &src, err);
 }
 
+static void
+read_horizon(struct supervisor *s)
+{
+	struct buf	 text = { 0 };
+	struct err	 err = { 0 };
+
+	if (store_fact_get(s->store, "horizon", &text, &err) == 0 && !slice_u64(buf_slice(&text), &s->horizon))
+		s->horizon = 0;
+	buf_free(&text);
+}
+
 /* In the order in which each part needs the ones before it; fails with the reason. */
 static int
 build(struct supervisor *s, struct err *err)
@@ -73,6 +84,8 @@ build(struct supervisor *s, struct err *err)
 		return err_set(err, ERR_NOMEM, "worker program");
 	if (spill_init(s, err) == -1)
 		return -1;
+	gaps_init(s);
+	read_horizon(s);
 	settle_init(s);
 	heart_init(s);
 	lifetime_init(s);

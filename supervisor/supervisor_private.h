@@ -73,6 +73,13 @@ struct supervisor {
 	ev_timer			 spill_timer;
 	mono_t				 spilled_at, trimmed_at;
 	char				 journal_trouble[600];
+
+	/* gaps.c */
+	size_t				 open_gaps;
+	uint64_t			 gap_from, gap_to;	/* of those the operator has not taken note of */
+
+	uint64_t			 horizon;	/* of upstream, as stored */
+	mono_t				 horizon_at;
 	uint64_t			 resume_seq;	/* at the start: everything up to here is safe */
 
 	/* login.c */
@@ -137,6 +144,10 @@ void	 login_free(struct supervisor *);
 void	 heart_init(struct supervisor *);
 void	 heart_beat_now(struct supervisor *);
 void	 heart_stop(struct supervisor *);
+
+/* gaps.c */
+void	 gaps_init(struct supervisor *);
+int	 gaps_record(struct supervisor *, uint64_t from, uint64_t to, const char *why) MUST_CHECK;
 
 /* status.c */
 void	 status_json(struct supervisor *, struct buf *, bool *degraded_r);

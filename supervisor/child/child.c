@@ -102,6 +102,8 @@ end_of_life(struct child *c)
 	c->stats.trouble_attempts = c->stats.trouble_seq = 0;
 	c->trouble[0] = '\0';
 	cursor_rewind(&c->cursor);
+	if (c->retry_sent)
+		child_retry_over(c, false, c->reason[0] != '\0' ? c->reason : "the worker ended");
 	c->host.forget_schemas(c->host.arg, c);
 }
 
@@ -140,12 +142,73 @@ on_stderr(struct ev_loop *loop, ev_io *w, int events)
 	read_stderr(w->data);
 }
 
+bool
+child_count_aside(struct child *c)
+{
+	mono_t	 now = mono_now();
+
+	if (now - c->aside_since > c->config->quarantine_window_ms) {
+		c->aside_since = now;
+		c->aside = 0;
+	}
+	if (c->config->quarantine_limit == 0 || ++c->aside <= c->config->quarantine_limit)
+		return true;
+	(void)snprintf(c->reason, sizeof(c->reason), "more than %llu events would have to be set aside within %lld s: "
+	    "this is no matter of single events (quarantine_limit)", (unsigned long long)c->config->quarantine_limit,
+	    (long long)c->config->quarantine_window_ms / 1000);
+	c->broken_config = true;
+	return false;
+}
+
+/*
+ * Did one event kill it?  A SIGKILL that is not ours says nothing about the
+ * events; neither does an end that the worker explained.
+ */
+static void
+look_for_culprit(struct child *c, int st)
+{
+	struct cursor	*cur = &c->cursor;
+	bool		 by_itself = c->hung || (WIFSIGNALED(st) && WTERMSIG(st) != SIGKILL) ||
+			    (WIFEXITED(st) && WEXITSTATUS(st) != 0 && WEXITSTATUS(st) != EXIT_STATUS_CONFIG);
+	uint64_t	 seq = cursor_oldest(cur), attempts;
+	struct err	 err = { 0 };
+	char		 why[500];
+
+	c->excused = false;
+	if (!by_itself || c->said_broken || c->retry_sent || c->state == CHILD_DRAINING || c->state == CHILD_RESTARTING)
+		return;
+	attempts = c->suspect.deaths + 1;
+	if (!suspect_died(&c->suspect, cur->seq, cur->in_flight > 0 ? cursor_newest(cur) : 0, cur->in_flight)) {
+		c->excused = c->suspect.active && cur->in_flight > 0;
+		return;
+	}
+	c->excused = true;
+	(void)snprintf(why, sizeof(why), "it %s the worker: %.350s", c->hung ? "hangs" : "crashes", c->hung ? c->reason : c->last_exit);
+	if (c->config->on_reject == ON_REJECT_STOP) {
+		(void)snprintf(c->reason, sizeof(c->reason), "event %llu kills the worker (on_reject = stop): %.500s",
+		    (unsigned long long)seq, why);
+		c->broken_config = true;
+		return;
+	}
+	if (!child_count_aside(c))
+		return;
+	if (c->host.poison(c->host.arg, c, seq, attempts, why, &err) == -1) {
+		log_error(&c->log, "%s", err.text);
+		return;
+	}
+	c->stats.rejected++;
+	cursor_rewind(cur);
+	cursor_set_aside(cur, seq);
+	suspect_committed(&c->suspect, cur->seq);
+	c->host.progress(c->host.arg, c);
+}
+
 static void
 on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 {
 	struct child	*c = w->data;
 	int		 st = w->rstatus;
-	bool		 config = c->broken_config || (WIFEXITED(st) && WEXITSTATUS(st) == EXIT_STATUS_CONFIG);
+	bool		 config;
 
 	(void)events;
 	ev_child_stop(loop, w);
@@ -153,6 +216,8 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 	child_ipc_read_rest(c);
 	read_stderr(c);
 	obituary(c->last_exit, sizeof(c->last_exit), st);
+	look_for_culprit(c, st);
+	config = c->broken_config || (WIFEXITED(st) && WEXITSTATUS(st) == EXIT_STATUS_CONFIG);
 	if (c->reason[0] == '\0' && c->state != CHILD_DRAINING && c->state != CHILD_RESTARTING)
 		(void)snprintf(c->reason, sizeof(c->reason), "the worker ended unexpectedly: %s%s%.300s", c->last_exit,
 		    c->words.n > 0 ? "; its last words: " : "", c->words.n > 0 ? c->words.line[c->words.n - 1] : "");
@@ -199,6 +264,7 @@ on_ping(struct ev_loop *loop, ev_timer *w, int events)
 	if (c->config->hang_timeout_ms > 0 && c->stats.busy_ms > (uint64_t)c->config->hang_timeout_ms) {
 		(void)snprintf(c->reason, sizeof(c->reason), "the driver hung for %llu s in one call and was killed "
 		    "(hang_timeout)", (unsigned long long)c->stats.busy_ms / 1000);
+		c->hung = true;
 		child_event(c, CHILD_EV_LOST);
 		return;
 	}
@@ -223,7 +289,7 @@ act_spawn(struct child *c)
 	struct err	 err = { 0 };
 
 	c->stats.next_restart_ms = 0;
-	c->broken_config = false;
+	c->broken_config = c->said_broken = c->hung = false;
 	child_set_reason(c, "");
 	if (c->stats.generation > 0)
 		c->stats.restarts++;
@@ -291,7 +357,10 @@ act_back_off(struct child *c)
 	int64_t	 delay;
 	char	 why[sizeof(c->reason)];
 
-	if (!backoff_crashed(&c->backoff, mono_now(), &delay)) {
+	if (c->excused) {
+		/* The search for a poisonous event goes on at once; its deaths are expected. */
+		delay = c->config->backoff_min_ms;
+	} else if (!backoff_crashed(&c->backoff, mono_now(), &delay)) {
 		(void)snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, c->reason);
 		(void)snprintf(c->reason, sizeof(c->reason), "%llu crashes within %lld s; last: %.400s",
 		    (unsigned long long)c->config->restart_limit, (long long)c->config->restart_window_ms / 1000, why);
@@ -316,6 +385,8 @@ static void
 act_forgive(struct child *c)
 {
 	backoff_forgive(&c->backoff);
+	c->aside = 0;
+	c->suspect = (struct suspect){ 0 };
 	act_spawn(c);
 }
 
@@ -368,6 +439,8 @@ child_free(struct child **cp)
 	end_of_life(c);
 	last_words_clear(&c->words);
 	cursor_free(&c->cursor);
+	buf_free(&c->retry_subject);
+	buf_free(&c->retry_payload);
 	ipc_arena_free(&c->arena);
 	free(c);
 	*cp = NULL;
@@ -405,6 +478,8 @@ child_state(const struct child *c)
 const char *
 child_state_shown(const struct child *c)
 {
+	if (c->suspect.active && (c->state == CHILD_STARTING || c->state == CHILD_RUNNING || c->state == CHILD_BACKOFF))
+		return "quarantining";
 	return shown[c->state];
 }
 

@@ -42,6 +42,8 @@ struct child_host {
 	void		(*state)(void *arg, struct child *);
 	/* Set the event aside durably; -1: it could not be. */
 	int		(*reject)(void *arg, struct child *, const struct ipc_rejected_body *, struct err *);
+	/* The same for an event that killed its worker; the owner has to find it. */
+	int		(*poison)(void *arg, struct child *, uint64_t seq, uint64_t attempts, const char *reason, struct err *);
 	int		(*table_version)(void *arg, struct child *, struct slice table, struct slice version, struct err *);
 	/* Calls add(ctx, text) for table, version, table, version ... */
 	void		(*known_versions)(void *arg, struct child *, int (*add)(void *ctx, struct slice), void *ctx);
@@ -74,6 +76,17 @@ void	 child_pause(struct child *, bool paused);	/* the wish survives restarts of
 void	 child_feed(struct child *);			/* the window has something new */
 void	 child_schema(struct child *, struct slice table, struct slice version, unsigned status, struct slice json);
 void	 child_config(struct child *, const struct destination_config *);	/* for the next life */
+/*
+ * Offers one event again, once nothing else is in flight.  `done` is called once, perhaps
+ * never if the child is freed.  ERR_CONFLICT while another one is under way or no worker runs.
+ */
+struct child_retry {
+	uint64_t	 seq;
+	void		(*done)(void *arg, uint64_t seq, bool stored, const char *why);
+	void		*arg;
+};
+int	 child_retry(struct child *, const struct child_retry *, struct slice subject, struct slice payload, struct err *) MUST_CHECK;
+
 void	 child_update_strategy(struct child *, const char *);
 
 enum child_state child_state(const struct child *);

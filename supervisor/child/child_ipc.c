@@ -134,23 +134,81 @@ send_configuration(struct child *c)
 	text_list_free(&versions);
 }
 
+/* The quarantined event goes alone: what was in flight is committed, nothing follows before its fate is known. */
+static void
+offer_again(struct child *c)
+{
+	struct ipc_events_writer	 w;
+
+	if (c->retry_sent || c->cursor.in_flight > 0 || c->state != CHILD_RUNNING || c->channel == NULL || c->credit.events == 0)
+		return;
+	ipc_events_begin(&w, channel_out(c->channel));
+	ipc_events_add(&w, c->retry.seq, buf_slice(&c->retry_subject), buf_slice(&c->retry_payload));
+	ipc_events_end(&w);
+	c->credit.events--;
+	c->credit.bytes -= (int64_t)c->retry_payload.len;
+	c->retry_sent = true;
+	c->retry_refused = false;
+	flush(c);
+}
+
+void
+child_retry_over(struct child *c, bool stored, const char *why)
+{
+	struct child_retry	 r = c->retry;
+	char			 text[sizeof(c->retry_reason)];
+
+	(void)snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, why);
+	c->retry_wanted = c->retry_sent = false;
+	r.done(r.arg, r.seq, stored, text);	/* may begin the next one */
+}
+
+int
+child_retry(struct child *c, const struct child_retry *r, struct slice subject, struct slice payload, struct err *err)
+{
+	if (c->retry_wanted)
+		return err_set(err, ERR_CONFLICT, "another event of the quarantine is being offered to %s", c->config->name);
+	if (c->state != CHILD_RUNNING)
+		return err_set(err, ERR_CONFLICT, "%s is %s; a retry needs it running", c->config->name, child_state_shown(c));
+	buf_reset(&c->retry_subject);
+	buf_reset(&c->retry_payload);
+	buf_adds_slice(&c->retry_subject, subject);
+	buf_adds_slice(&c->retry_payload, payload);
+	if (c->retry_subject.oom || c->retry_payload.oom)
+		return err_set(err, ERR_NOMEM, "offering an event again");
+	c->retry = *r;
+	c->retry_wanted = true;
+	c->retry_sent = false;
+	child_feed(c);
+	return 0;
+}
+
 void
 child_feed(struct child *c)
 {
 	struct err	 err = { 0 };
 	int64_t		 fed = 0;
-	uint64_t	 seq = c->cursor.seq;
+	uint64_t	 seq = c->cursor.seq, most = suspect_room(&c->suspect, c->cursor.in_flight), held_back = 0;
 
+	if (c->state == CHILD_RUNNING && c->channel != NULL && c->retry_wanted)
+		most = 0;
+	if (c->credit.events > most) {
+		held_back = c->credit.events - most;
+		c->credit.events = most;
+	}
 	if (c->state == CHILD_RUNNING && c->channel != NULL)
 		fed = fanout_feed(&c->cursor, c->host.source, &c->credit, c->channel, &err);
 	else if (fanout_step_over(&c->cursor, c->host.source, &err) == -1)
 		fed = -1;	/* what is not for this destination must not wait for its worker */
+	c->credit.events += held_back;
 	if (fed == -1) {
 		lost(c, err.text);
 		return;
 	}
 	if (fed > 0)
 		flush(c);
+	if (c->retry_wanted)
+		offer_again(c);
 	if (c->cursor.seq != seq)
 		c->host.progress(c->host.arg, c);
 }
@@ -221,9 +279,15 @@ hear_credit(struct child *c, const struct ipc_credit_body *b, struct err *err)
 static int
 hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *err)
 {
+	if (c->retry_sent && b->seq == c->retry.seq) {
+		child_retry_over(c, !c->retry_refused, c->retry_refused ? c->retry_reason : "");
+		child_feed(c);
+		return 0;
+	}
 	if (!cursor_commit(&c->cursor, b->seq))
 		return err_set(err, ERR_INVALID, "it claims to have stored event %llu, which it was not sent",
 		    (unsigned long long)b->seq);
+	suspect_committed(&c->suspect, c->cursor.seq);
 	c->stats.committed += b->events;
 	c->stats.committed_bytes += b->bytes;
 	c->stats.batches++;
@@ -233,12 +297,20 @@ hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *
 	c->rate[c->rate_slot % RATE_SLOTS] += b->events;
 	c->host.committed(c->host.arg, c, b);
 	c->host.progress(c->host.arg, c);
+	if (c->suspect.active || c->retry_wanted)
+		child_feed(c);		/* what was held back until this commit */
 	return 0;
 }
 
 static int
 hear_rejected(struct child *c, const struct ipc_rejected_body *b, struct err *err)
 {
+	if (c->retry_sent && b->seq == c->retry.seq) {
+		c->retry_refused = true;
+		(void)snprintf(c->retry_reason, sizeof(c->retry_reason), SLICE_FMT, (int)(b->reason.n > 590 ? 590 : b->reason.n),
+		    b->reason.p == NULL ? "" : b->reason.p);
+		return 0;
+	}
 	if (!cursor_holds(&c->cursor, b->seq))
 		return err_set(err, ERR_INVALID, "it rejects event %llu, which it was not sent", (unsigned long long)b->seq);
 	c->stats.rejected++;
@@ -248,6 +320,9 @@ hear_rejected(struct child *c, const struct ipc_rejected_body *b, struct err *er
 		c->broken_config = true;
 		return -1;
 	}
+	if (!child_count_aside(c))
+		return err_set(err, ERR_CONFIG, "%.700s; the last one: " SLICE_FMT, c->reason, (int)(b->reason.n > 200 ? 200 : b->reason.n),
+		    b->reason.p == NULL ? "" : b->reason.p);
 	return c->host.reject(c->host.arg, c, b, err);
 }
 
@@ -274,6 +349,7 @@ hear_broken(struct child *c, const struct ipc_broken_body *b)
 	(void)snprintf(c->reason, sizeof(c->reason), SLICE_FMT, (int)(b->reason.n > 690 ? 690 : b->reason.n),
 	    b->reason.p == NULL ? "" : b->reason.p);
 	c->broken_config = b->config;
+	c->said_broken = true;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "supervisor/child/child.h"
 #include "supervisor/child/obituary.h"
+#include "supervisor/child/suspect.h"
 
 #define RATE_SLOTS	12		/* of RATE_SLOT_MS each */
 #define RATE_SLOT_MS	5000
@@ -30,11 +31,25 @@ struct child {
 	ev_timer			 deadline, ping;
 	mono_t				 heard_at, running_since;
 	bool				 broken_config;	/* it said so itself */
+	bool				 said_broken;	/* it gave a reason that has nothing to do with an event */
+	bool				 hung;		/* we killed it for hanging in the driver */
 	struct channel			*channel;	/* NULL: closed */
 	ev_io				 readable, writable;
 	struct credit			 credit;
 	bool				 greeted;	/* its HELLO was fine */
 	struct ipc_arena		 arena;
+
+	/* events that kill, or are refused */
+	struct suspect			 suspect;
+	bool				 excused;	/* the last death does not count as a crash */
+	mono_t				 aside_since;	/* the limit's present window ...  */
+	uint64_t			 aside;		/* ... and what was set aside in it */
+
+	/* one event of the quarantine, offered again: between the others, alone */
+	struct child_retry		 retry;
+	bool				 retry_wanted, retry_sent, retry_refused;
+	struct buf			 retry_subject, retry_payload;
+	char				 retry_reason[600];
 
 	/* events committed in the last minute */
 	uint64_t			 rate[RATE_SLOTS];
@@ -42,6 +57,10 @@ struct child {
 };
 
 void	 child_set_reason(struct child *, const char *);
+
+/* One more event is set aside; false with the reason set when that is too many for the time. */
+bool	 child_count_aside(struct child *) MUST_CHECK;
+void	 child_retry_over(struct child *, bool stored, const char *why);
 
 void	 child_ipc_init(struct child *);
 int	 child_ipc_begin(struct child *, int fd, struct err *) MUST_CHECK;	/* takes fd over */

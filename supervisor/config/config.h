@@ -23,6 +23,8 @@ struct destination_config {
 	char		**companies;		/* NULL: all                                        */
 	unsigned	 operations;		/* ROUTE_* bits                                     */
 	enum on_reject	 on_reject;
+	uint64_t	 quarantine_limit;	/* most events set aside within the window below; 0: no limit */
+	int64_t		 quarantine_window_ms;
 	uint64_t	 batch_events;		/* 0: the driver's own                              */
 	uint64_t	 batch_bytes;
 	int64_t		 min_latency_ms;

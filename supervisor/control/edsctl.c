@@ -117,7 +117,9 @@ render(struct buf *out, const char *verb, const struct edsctl_answer *answer, co
 		json_decref(doc);
 		return false;
 	}
-	if (strcmp(verb, "status") == 0 && json_object_get(doc, "server") != NULL)
+	if (strcmp(verb, "quarantine") == 0 && json_object_get(doc, "next") != NULL && !isatty(STDOUT_FILENO))
+		text_raw(out, doc);
+	else if (strcmp(verb, "status") == 0 && json_object_get(doc, "server") != NULL)
 		text_status(out, doc, style);
 	else if (strcmp(verb, "why") == 0)
 		text_why(out, doc, style);

@@ -411,7 +411,7 @@ trouble_destination(struct buf *out, const json_t *d, const struct table *t, con
 	if (num(d, "quarantined") > 0) {
 		add_count(&what, d, "quarantined", num(d, "quarantined") == 1 ? "event" : "events");
 		buf_adds(&what, " set aside, because the destination does not take them");
-		trouble(out, style, name, &what, "see which and why: edsctl why %s", name);
+		trouble(out, style, name, &what, "see which and why: edsctl quarantine list %s", name);
 	}
 	if (t->gone[RESTARTS] && num(d, "restarts") > 0 && is(str(d, "state"), "running")) {
 		buf_adds(&what, "its worker was restarted ");

@@ -212,6 +212,18 @@ add_lines(struct buf *out, const json_t *list, unsigned indent, const struct tex
 }
 
 void
+text_raw(struct buf *out, const json_t *answer)
+{
+	const json_t	*line;
+	size_t		 i;
+
+	json_array_foreach(json_object_get(answer, "lines"), i, line) {
+		buf_adds_slice(out, text_of(line));
+		buf_addc(out, '\n');
+	}
+}
+
+void
 text_answer(struct buf *out, const json_t *answer, const struct text_style *style)
 {
 	struct slice	 message = text_of(json_object_get(answer, "message")), error = text_of(json_object_get(answer, "error"));
@@ -219,6 +231,7 @@ text_answer(struct buf *out, const json_t *answer, const struct text_style *styl
 	if (message.n > 0)
 		text_wrap(out, message, 0, 2, style->width);
 	add_lines(out, json_object_get(answer, "changes"), 2, style);
+	add_lines(out, json_object_get(answer, "lines"), 2, style);
 	if (error.n > 0) {
 		text_colour(out, style, TEXT_RED);
 		text_wrap(out, error, 0, 2, style->width);

@@ -21,6 +21,8 @@ void	 text_status(struct buf *, const json_t *status, const struct text_style *)
 void	 text_why(struct buf *, const json_t *answer, const struct text_style *);
 void	 text_answer(struct buf *, const json_t *answer, const struct text_style *);	/* of every other verb */
 
+void	 text_raw(struct buf *, const json_t *answer);		/* its `lines` as they are, for files and pipes */
+
 /* pieces */
 enum text_colour { TEXT_PLAIN, TEXT_BOLD, TEXT_RED, TEXT_GREEN, TEXT_YELLOW };
 void	 text_colour(struct buf *, const struct text_style *, enum text_colour);	/* TEXT_PLAIN ends a colour */

@@ -116,6 +116,16 @@ consumer_update_json(struct buf *b, const struct consumer_config *c, const struc
 }
 
 void
+consumer_probe_json(struct buf *b, uint64_t start_seq, const char *company)
+{
+	buf_printf(b, "{\"stream_name\":\"" CONSUMER_STREAM "\",\"config\":{\"deliver_policy\":\"by_start_sequence\","
+	    "\"opt_start_seq\":%llu,\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"inactive_threshold\":5000000000,"
+	    "\"num_replicas\":1,\"mem_storage\":true,\"filter_subject\":", (unsigned long long)start_seq);
+	filter_of(b, company);
+	buf_adds(b, "},\"action\":\"create\"}");
+}
+
+void
 consumer_pull_json(struct buf *b, uint64_t batch, uint64_t max_bytes)
 {
 	buf_printf(b, "{\"expires\":%lld,\"batch\":%llu", (long long)PULL_EXPIRES_NS, (unsigned long long)batch);
@@ -186,6 +196,7 @@ consumer_info_parse(struct consumer_info *info, struct slice text, struct err *e
 		    err_set(err, ERR_INVALID, "the NATS server's answer about the consumer has no `config`");
 		goto out;
 	}
+	get_text(root, "name", info->name, sizeof(info->name));
 	delivered = json_object_get(root, "delivered");
 	info->delivered_consumer_seq = get_u64(delivered, "consumer_seq");
 	info->delivered_stream_seq = get_u64(delivered, "stream_seq");

@@ -35,6 +35,11 @@ void	 consumer_create_json(struct buf *, const struct consumer_config *, const c
  */
 struct consumer_info;
 void	 consumer_update_json(struct buf *, const struct consumer_config *, const struct consumer_info *have);
+/*
+ * A short-lived consumer that nobody pulls from: where it starts tells the first sequence
+ * the stream still holds, without any permission beyond CONSUMER.
+ */
+void	 consumer_probe_json(struct buf *, uint64_t start_seq, const char *company);
 void	 consumer_pull_json(struct buf *, uint64_t batch, uint64_t max_bytes);	/* max_bytes 0: absent */
 
 /* What INFO and CREATE answer. */
@@ -53,6 +58,7 @@ struct consumer_info {
 	int64_t		 ack_wait_ns, max_waiting, inactive_threshold_ns;
 	char		 deliver_policy[32];
 	char		 start_time[48];
+	char		 name[300];
 	char		 **filters;		/* both spellings; NULL-ended; may be NULL */
 };
 #define JS_ERR_CONSUMER_NOT_FOUND	10014

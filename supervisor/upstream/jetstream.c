@@ -22,14 +22,15 @@ nats(struct upstream *up)
 /* Asking the API. */
 
 static void
-api_request(struct upstream *up, enum js_step step, const char *what, struct slice body)
+api_request_about(struct upstream *up, enum js_step step, const char *what, const char *consumer, struct slice body)
 {
 	char		 subject[400], inbox[100];
 	natsStatus	 s;
 
 	up->step = step;
 	up->request++;
-	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.%s." CONSUMER_STREAM ".%s", what, up->consumer);
+	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.%s." CONSUMER_STREAM "%s%s", what, consumer == NULL ? "" : ".",
+	    consumer == NULL ? "" : consumer);
 	(void)snprintf(inbox, sizeof(inbox), "%s.a.%llu", up->inbox, (unsigned long long)up->request);
 	s = natsConnection_PublishRequest(nats(up), subject, inbox, body.p, (int)body.n);
 	if (s != NATS_OK) {
@@ -39,6 +40,36 @@ api_request(struct upstream *up, enum js_step step, const char *what, struct sli
 	ev_timer_stop(up->loop, &up->answer);
 	ev_timer_set(&up->answer, ANSWER_S, 0.);
 	ev_timer_start(up->loop, &up->answer);
+}
+
+static void
+api_request(struct upstream *up, enum js_step step, const char *what, struct slice body)
+{
+	api_request_about(up, step, what, up->consumer, body);
+}
+
+/* The last event that we have had, or know not to be for us. */
+static uint64_t
+known_upto(const struct upstream *up)
+{
+	uint64_t	 seq = up->stats.acked_seq;
+
+	if (window_last_seq(up->window) > seq)
+		seq = window_last_seq(up->window);
+	return up->stats.horizon > seq ? up->stats.horizon : seq;
+}
+
+static void
+ask_probe(struct upstream *up)
+{
+	struct buf	 body = { 0 };
+
+	consumer_probe_json(&body, known_upto(up) + 1, up->login.companies[0]);
+	if (body.oom)
+		upstream_retry_later(up, UPSTREAM_WAITING, "memory is short");
+	else
+		api_request_about(up, JS_PROBE, "CREATE", NULL, buf_slice(&body));
+	buf_free(&body);
 }
 
 static void
@@ -299,6 +330,53 @@ have_info(struct upstream *up)
 		run(up, info->delivered_consumer_seq);
 }
 
+/*
+ * A consumer that was to start at `wanted` starts at `found`: is something missing in
+ * between?  False when delivery must not go on.
+ */
+static bool
+gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
+{
+	uint64_t	 known = known_upto(up);
+	char		 text[400];
+
+	if (found < wanted_seq && found <= known) {
+		up->stats.stream_end = found - 1;
+		(void)snprintf(text, sizeof(text), "the stream ends at %llu, but %llu has been delivered already: it was made anew or cut; "
+		    "`edsctl gap accept` goes on with it as it is", (unsigned long long)(found - 1), (unsigned long long)known);
+		if (strcmp(text, up->text) != 0)
+			log_error(&up->log, "%s", text);
+		upstream_retry_later(up, UPSTREAM_GAP, text);
+		return false;
+	}
+	if (found <= known + 1)
+		return true;
+	if (up->on.gap(up->on.arg, known + 1, found - 1, "the stream no longer holds them") == -1) {
+		upstream_retry_later(up, UPSTREAM_WAITING, "a gap in the stream cannot be recorded");
+		return false;
+	}
+	up->stats.horizon = found - 1;
+	return true;
+}
+
+static void
+have_probe(struct upstream *up)
+{
+	const struct consumer_info	*info = &up->info;
+
+	if (info->error || info->name[0] == '\0') {
+		if (info->err_code == JS_ERR_STREAM_NOT_FOUND) {
+			refused(up, "looking at");
+			return;
+		}
+		log_debug(&up->log, "the stream's first event is not known: %s", info->description);
+		ask_info(up);
+		return;
+	}
+	if (gap_is_recorded(up, known_upto(up) + 1, info->delivered_stream_seq + 1))
+		api_request_about(up, JS_PROBE_END, "DELETE", info->name, (struct slice){ NULL, 0 });
+}
+
 /* The server took the request; did it understand the filters? */
 static void
 have_created(struct upstream *up, enum js_step step)
@@ -333,6 +411,8 @@ have_created(struct upstream *up, enum js_step step)
 			ask_delete(up);
 		return;
 	}
+	if (step == JS_CREATE && up->create_seq > 0 && !gap_is_recorded(up, up->create_seq, info->delivered_stream_seq + 1))
+		return;
 	run(up, info->delivered_consumer_seq);
 }
 
@@ -362,6 +442,12 @@ api_answer(struct upstream *up, struct slice body)
 	consumer_info_free(&up->info);
 	up->info = info;
 	switch (step) {
+	case JS_PROBE:
+		have_probe(up);
+		break;
+	case JS_PROBE_END:
+		ask_info(up);
+		break;
 	case JS_INFO:
 		have_info(up);
 		break;
@@ -398,6 +484,21 @@ take_answer(struct upstream *up)
 
 /* Deliveries. */
 
+/* A heartbeat of an idle pull tells how far the server has looked without finding anything for us. */
+static void
+look_at_horizon(struct upstream *up, natsMsg *msg)
+{
+	const char	*consumer = NULL, *stream = NULL;
+	uint64_t	 consumer_seq, stream_seq;
+
+	if (natsMsgHeader_Get(msg, "Nats-Last-Consumer", &consumer) != NATS_OK ||
+	    natsMsgHeader_Get(msg, "Nats-Last-Stream", &stream) != NATS_OK ||
+	    !slice_u64(slice_of(consumer), &consumer_seq) || !slice_u64(slice_of(stream), &stream_seq))
+		return;
+	if (consumer_seq == up->expected && stream_seq > up->stats.horizon && up->stats.server_pending == 0)
+		up->stats.horizon = stream_seq;
+}
+
 static void
 take_status(struct upstream *up, natsMsg *msg)
 {
@@ -415,8 +516,10 @@ take_status(struct upstream *up, natsMsg *msg)
 	if (natsMsgHeader_Get(msg, "Description", &text) != NATS_OK || text == NULL)
 		text = "";
 	watch_silence(up);
-	if (strcmp(code, "100") == 0)
+	if (strcmp(code, "100") == 0) {
+		look_at_horizon(up, msg);
 		return;
+	}
 	if (strcmp(code, "408") == 0 || strcmp(code, "404") == 0 ||
 	    (strcmp(code, "409") == 0 && (strcasestr(text, "MaxBytes") != NULL || strcasestr(text, "Batch Completed") != NULL))) {
 		pull_ended(up);
@@ -588,7 +691,10 @@ jetstream_begin(struct upstream *up)
 		upstream_retry_later(up, UPSTREAM_CONNECTING, natsStatus_GetText(s));
 		return;
 	}
-	ask_info(up);
+	if (known_upto(up) > 0)
+		ask_probe(up);
+	else
+		ask_info(up);
 }
 
 void

@@ -16,7 +16,7 @@ upstream_state_name(enum upstream_state s)
 {
 	static const char *const names[] = {
 		[UPSTREAM_STARTING] = "starting", [UPSTREAM_CONNECTING] = "connecting", [UPSTREAM_RUNNING] = "running",
-		[UPSTREAM_PAUSED] = "paused", [UPSTREAM_FULL] = "full", [UPSTREAM_WAITING] = "waiting",
+		[UPSTREAM_PAUSED] = "paused", [UPSTREAM_FULL] = "full", [UPSTREAM_GAP] = "gap", [UPSTREAM_WAITING] = "waiting",
 		[UPSTREAM_STOPPED] = "stopped",
 	};
 
@@ -121,7 +121,7 @@ connect_now(struct upstream *up)
 	struct err	 err = { 0 };
 
 	ev_timer_stop(up->loop, &up->retry);
-	if (up->state != UPSTREAM_WAITING)
+	if (up->state != UPSTREAM_WAITING && up->state != UPSTREAM_GAP)
 		upstream_set_state(up, UPSTREAM_CONNECTING, up->text);
 	if (open_link(up, &up->link, &err) == -1)
 		upstream_retry_later(up, UPSTREAM_WAITING, err.text);
@@ -239,6 +239,7 @@ upstream_new(struct upstream **up_r, struct ev_loop *loop, struct window *w, con
 		return -1;
 	}
 	up->stats.acked_seq = c->resume_seq;
+	up->stats.horizon = c->horizon;
 	*up_r = up;
 	return 0;
 }
@@ -268,6 +269,16 @@ upstream_hold(struct upstream *up, bool hold, const char *why)
 	up->hold = hold;
 	(void)snprintf(up->hold_why, sizeof(up->hold_why), "%s", why);
 	jetstream_wake(up);
+}
+
+void
+upstream_begin_anew(struct upstream *up, uint64_t seq)
+{
+	up->stats.acked_seq = seq;
+	up->stats.horizon = seq;
+	window_begin_anew(up->window, seq);
+	up->backoff_ms = 0;
+	upstream_retry_later(up, UPSTREAM_CONNECTING, "");
 }
 
 void

@@ -16,6 +16,7 @@ enum upstream_state {
 	UPSTREAM_RUNNING,
 	UPSTREAM_PAUSED,	/* held on request, or nobody to deliver to            */
 	UPSTREAM_FULL,		/* the window has no room; the stream keeps the rest   */
+	UPSTREAM_GAP,		/* the stream is not the one we know: the operator decides */
 	UPSTREAM_WAITING,	/* the server or the operator has to do something      */
 	UPSTREAM_STOPPED,
 };
@@ -30,17 +31,22 @@ struct upstream_config {
 	bool		 from_beginning;
 	int64_t		 start_time_ns;		/* earliest import time, 0: none */
 	uint64_t	 resume_seq;		/* everything up to here is safe at every destination; 0: unknown */
+	uint64_t	 horizon;		/* up to here the stream held nothing more for us, when we last looked */
 };
 
 struct upstream_events {
 	void	*arg;
 	void	(*state)(void *arg, enum upstream_state, const char *text);
 	void	(*arrived)(void *arg);		/* the window has new entries */
+	/* The stream no longer holds these.  Recorded before delivery goes on; -1: it could not be. */
+	int	(*gap)(void *arg, uint64_t from, uint64_t to, const char *why);
 };
 
 struct upstream_stats {
 	uint64_t	 received, received_bytes, redelivered, acked, malformed, connects, gaps;
 	uint64_t	 last_seq, acked_seq;
+	uint64_t	 horizon;		/* as in the configuration, kept up to date while idle */
+	uint64_t	 stream_end;		/* UPSTREAM_GAP: where the stream we found ends */
 	uint64_t	 server_pending;	/* what the server still holds for us, at the last delivery */
 };
 
@@ -58,6 +64,12 @@ int	 upstream_login(struct upstream *, const char *client_name, const char *cred
 
 /* Nobody to deliver to, or paused by the operator: no new pull.  Cheap to call again. */
 void	 upstream_hold(struct upstream *, bool hold, const char *why);
+
+/*
+ * The operator takes the stream as it is: everything up to `seq` counts as done.  The
+ * window must be empty.
+ */
+void	 upstream_begin_anew(struct upstream *, uint64_t seq);
 
 /* Room in the window has changed. */
 void	 upstream_wake(struct upstream *);

@@ -15,7 +15,7 @@ struct upstream_login {
 };
 
 /* What was asked of the JetStream API last; its answer decides what comes next. */
-enum js_step { JS_IDLE, JS_INFO, JS_CREATE, JS_UPDATE, JS_DELETE };
+enum js_step { JS_IDLE, JS_PROBE, JS_PROBE_END, JS_INFO, JS_CREATE, JS_UPDATE, JS_DELETE };
 
 struct upstream {
 	struct ev_loop		*loop;

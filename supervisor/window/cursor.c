@@ -133,6 +133,36 @@ cursor_holds(const struct cursor *c, uint64_t seq)
 	return lo < c->in_flight && sent_at(c, lo) == seq;
 }
 
+uint64_t
+cursor_oldest(const struct cursor *c)
+{
+	return c->in_flight == 0 ? 0 : sent_at(c, 0);
+}
+
+uint64_t
+cursor_newest(const struct cursor *c)
+{
+	return c->in_flight == 0 ? 0 : sent_at(c, c->in_flight - 1);
+}
+
+void
+cursor_set_aside(struct cursor *c, uint64_t seq)
+{
+	if (c->in_flight > 0)
+		bug("an event is set aside while others are in flight");
+	if (c->behind > 0)
+		c->behind--;
+	cursor_skip_to(c, seq);
+}
+
+void
+cursor_begin_anew(struct cursor *c, uint64_t seq)
+{
+	cursor_rewind(c);
+	c->seq = c->after = seq;
+	c->behind = 0;
+}
+
 void
 cursor_rewind(struct cursor *c)
 {

@@ -46,8 +46,15 @@ void	 cursor_skip_to(struct cursor *, uint64_t seq);
  */
 bool	 cursor_commit(struct cursor *, uint64_t seq) MUST_CHECK;
 
-/* One event is set aside: it counts as done, once what was sent before it is. */
 bool	 cursor_holds(const struct cursor *, uint64_t seq);	/* sent and not committed */
+uint64_t cursor_oldest(const struct cursor *);			/* of those in flight; 0: none */
+uint64_t cursor_newest(const struct cursor *);
+
+/* The next event it wants is set aside instead of being sent; nothing is in flight. */
+void	 cursor_set_aside(struct cursor *, uint64_t seq);
+
+/* The stream was made anew: everything up to seq counts as done. */
+void	 cursor_begin_anew(struct cursor *, uint64_t seq);
 
 /* The worker is gone: what it had not committed is to be sent again. */
 void	 cursor_rewind(struct cursor *);

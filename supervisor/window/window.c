@@ -192,8 +192,9 @@ window_last_seq(const struct window *w)
 }
 
 void
-window_skip_to(struct window *w, uint64_t seq)
+window_begin_anew(struct window *w, uint64_t seq)
 {
-	if (seq > w->last_seq)
-		w->last_seq = seq;
+	if (w->head != w->tail)
+		bug("the window begins anew while it holds events");
+	w->last_seq = seq;
 }

@@ -50,7 +50,7 @@ void	 window_reroute(struct window *, const struct routes *);
 
 size_t	 window_count(const struct window *);
 uint64_t window_bytes(const struct window *);		/* payloads and subjects                  */
-uint64_t window_last_seq(const struct window *);	/* highest ever appended or skipped to; 0 */
-void	 window_skip_to(struct window *, uint64_t seq);	/* nothing up to seq will come any more   */
+uint64_t window_last_seq(const struct window *);	/* highest ever appended; 0 */
+void	 window_begin_anew(struct window *, uint64_t seq);	/* empty; what comes next is newer than seq */
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "ipc/base/buf.h"
 #include "supervisor/upstream/nkey.h"
 #include "tests/support/cmocka_all.h"
 

@@ -1,0 +1,25 @@
+#ifndef EDS_COMMANDS_H
+#define EDS_COMMANDS_H
+
+#include <jansson.h>
+
+#include "supervisor/supervisor_private.h"
+
+/* Parts of commands.c, one per family of verbs, and what they share. */
+void	 command_quarantine(struct supervisor *, struct control_request *, const struct ipc_strs *args);
+void	 command_journal(struct supervisor *, struct control_request *, const struct ipc_strs *args);
+void	 command_gap(struct supervisor *, struct control_request *, const struct ipc_strs *args);
+
+/* The destination an argument names; answers for itself when there is none, and returns NULL. */
+struct destination *command_destination(struct supervisor *, struct control_request *, struct slice name);
+
+/* Completes the document with version and ok, answers, and frees it.  NULL: memory was short. */
+void	 command_answer(struct control_request *, enum control_status, json_t *doc);
+
+/* The gaps on record, for the caller to json_decref(). */
+json_t	*gaps_load(struct supervisor *);
+
+/* The status document's `journal`. */
+json_t	*status_journal(struct supervisor *);
+
+#endif
