@@ -189,12 +189,15 @@ class Lab:
         return argv
 
     def start_eds(self, conf=None, args=(), wait=True, nats_url=None, before=(), **env):
-        """Start `eds server`; with `wait`, until its consumer exists and pulls.  Returns the Process."""
+        """Start `eds server` and wait: True, until its consumer exists and pulls; "answer", until edsctl gets an
+        answer; False, not at all.  Returns the Process."""
         if conf is not None:
             self.write_conf(conf)
         argv = [*before, os.path.join(build_dir(), "eds"), *self.server_arguments(nats_url), *args]
         self.eds = proc.Process(argv, self.log_path, env=self.environment(**env))
-        if wait:
+        if wait == "answer":
+            self.wait_until(lambda: self.edsctl("ping").returncode == 0, "the server to answer")
+        elif wait:
             self.wait_consumer()
         return self.eds
 
