@@ -48,6 +48,20 @@ destinations_feed(struct supervisor *s)
 			child_feed(s->dest[i].child);
 }
 
+/* Destinations that have never had anything learn where the stream begins for them. */
+void
+destinations_begin_at(struct supervisor *s, uint64_t seq)
+{
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct cursor *c = s->dest[i].child == NULL ? NULL : child_cursor(s->dest[i].child);
+
+		if (c == NULL || c->seq != 0 || c->after != 0 || c->behind != 0 || seq == 0)
+			continue;
+		cursor_skip_to(c, seq);
+		settle_soon(s);
+	}
+}
+
 void
 upstream_hold_by_need(struct supervisor *s)
 {

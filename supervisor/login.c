@@ -63,6 +63,8 @@ on_upstream_state(void *arg, enum upstream_state state, const char *text)
 	struct err		 err = { 0 };
 
 	(void)text;
+	if (state == UPSTREAM_RUNNING)
+		destinations_begin_at(s, upstream_stats(s->upstream)->acked_seq);
 	if (state == UPSTREAM_RUNNING && strcmp(s->heart_sid, s->sid) != 0) {
 		log_info(&s->log, "server is running version: %s", EDS_VERSION);
 		heart_beat_now(s);

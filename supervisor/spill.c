@@ -37,7 +37,11 @@ spill_to(const struct supervisor *s)
 	uint64_t	 head = window_head(s->window), i = head;
 	mono_t		 old = mono_now() - AGE_MS;
 
-	if (window_count(s->window) > s->config->window_events / 2 || window_bytes(s->window) > s->config->window_bytes / 2)
+	uint64_t	 room = destinations_ack_pending(s);	/* the server hands out no more unacknowledged */
+
+	if (room > s->config->window_events)
+		room = s->config->window_events;
+	if (window_count(s->window) > room / 2 || window_bytes(s->window) > s->config->window_bytes / 2)
 		return head + window_count(s->window) / 2;
 	while (i < window_tail(s->window) && i < head + PASS_EVENTS && window_at(s->window, i)->at <= old)
 		i++;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <nats/nats.h>
+#include <openssl/crypto.h>
 
 #include "supervisor/child/spawn.h"
 #include "supervisor/store/lock.h"
@@ -151,6 +152,11 @@ supervisor_run(struct config *config, const struct config_flags *flags)
 	struct supervisor	 s = { .config = config, .flags = flags, .lock_fd = -1 };
 	struct err		 err = { 0 };
 
+	/*
+	 * nats.c frees OpenSSL's compression methods when it is closed after TLS was used; OpenSSL's own
+	 * clean-up at exit would then free them once more.
+	 */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	log_make(&s.log, "server", NULL);
 	s.started_ms = wall_ms();
 	if ((s.loop = ev_default_loop(EVFLAG_AUTO)) == NULL) {

@@ -110,6 +110,7 @@ int	 destinations_start(struct supervisor *, struct err *) MUST_CHECK;
 void	 destinations_free(struct supervisor *);
 void	 destinations_apply(struct supervisor *, struct config *, struct buf *changes);	/* takes the config over */
 void	 destinations_feed(struct supervisor *);
+void	 destinations_begin_at(struct supervisor *, uint64_t seq);
 void	 destinations_pause(struct supervisor *, bool pause);
 struct destination *destination_by_name(struct supervisor *, struct slice name);
 struct destination *destination_of(struct supervisor *, struct child *);

@@ -259,6 +259,9 @@ run(struct upstream *up, uint64_t delivered)
 {
 	up->expected = delivered;
 	up->ready = true;
+	/* Where a consumer that we meet for the first time stands is where everybody begins. */
+	if (up->stats.acked_seq == 0)
+		up->stats.acked_seq = up->info.ack_floor_stream_seq;
 	up->backoff_ms = 0;
 	up->create_seq = 0;
 	up->complaint[0] = '\0';
