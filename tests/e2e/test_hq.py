@@ -131,7 +131,7 @@ def test_hq_away_at_the_start_is_waited_for(enrolled):
     lab.wait_log(r"\[WARN\] .*trying again in")
     status = lab.status()
     assert status["session"]["state"] == "starting" and status["degraded"]
-    assert lab.hq.url.rpartition("/")[2] in status["session"]["text"]
+    assert "session start" in status["session"]["text"] and lab.hq.url.rpartition(":")[2] in status["session"]["text"]
     lab.hq.set_down(False)
     lab.wait_consumer()
     lab.wait_log("HQ can be reached again")
@@ -205,7 +205,7 @@ def test_garbage_instead_of_schemas_is_said_and_asked_for_again(enrolled, body):
 # ---- HQ says no, or nonsense
 
 @pytest.mark.parametrize("body, words", [
-    (b"<html>busy</html>", "session start"), (b"{}", "session start"),
+    (b"{}", "session start"),
     (b'{"success":false,"message":"no such shop"}', "no such shop"),
     (b'{"success":true,"data":{"sessionId":"../../etc","credential":""}}', "session id"),
     (b'{"success":true,"data":{"sessionId":"6f1c5fd0-7b4c-4c55-8f0b-0d8f3d3c8f11"}}', "no credential"),
@@ -221,6 +221,18 @@ def test_garbage_at_the_session_start_ends_it_with_a_reason(enrolled, body, word
     assert lab.eds.wait() == 1
     assert re.search(r"\[ERROR\] .*session start", lab.eds.log()) and words in lab.eds.log()
     assert not [n for n in os.listdir(lab.data_dir) if os.path.exists(os.path.join(lab.data_dir, n, "nats.creds"))]
+
+
+@pytest.mark.parametrize("body", [b"<html>busy</html>", b"", b"[]"])
+def test_an_answer_that_is_not_from_hq_is_not_taken_for_one(enrolled, body):
+    lab = enrolled
+    lab.hq.override(START, 200, body, times=2)
+    start(lab)
+    lab.wait_log(r"\[WARN\] .*session start: .*trying again in")
+    assert len(lab.hq.requests_to(START)) == 3
+    lab.publish(50)
+    lab.wait_delivered()
+    assert lab.differences() == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -250,7 +262,8 @@ def test_a_refused_renewal_does_not_stop_what_runs(enrolled):
     lab.publish(200)
     lab.wait_delivered()
     assert lab.differences() == []
-    assert lab.edsctl("status").returncode == 4
+    done = lab.edsctl("status")
+    assert done.returncode == 4 and "HQ refuses this server" in done.stdout
     assert lab.eds.running()
 
 
