@@ -323,6 +323,12 @@ have_info(struct upstream *up)
 		    "(after a crash this goes away by itself within 30 s)");
 		return;
 	}
+	if (up->stats.acked_seq > 0 && info->ack_floor_stream_seq > up->stats.acked_seq && window_count(up->window) == 0) {
+		/* Acknowledged while a destination was not configured that is there again: the stream may still hold it. */
+		up->info.ack_floor_stream_seq = up->stats.acked_seq;
+		rewind_consumer(up, "a destination lacks events that were acknowledged without it");
+		return;
+	}
 	if (info->num_ack_pending != window_count(up->window)) {
 		rewind_consumer(up, "deliveries were lost on the way");
 		return;
