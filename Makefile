@@ -10,7 +10,7 @@ include etc/mk/sources.mk
 PROGRAMS = $(B)/eds $(B)/eds-worker $(B)/edsctl
 MODULES  = $(DRIVERS:%=$(B)/drivers/%.so)
 
-programs: $(PROGRAMS) $(MODULES)
+programs: $(PROGRAMS) $(MODULES) ; @:
 
 $(LIB_COMMON): $(call obj,$(SRC_BASE) $(SRC_IPC))
 $(LIB_SUPERVISOR): $(call obj,$(SRC_SUPERVISOR))
