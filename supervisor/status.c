@@ -243,6 +243,10 @@ reasons(struct supervisor *s, json_t *list)
 		    UPSTREAM_STARTING : upstream_state(s->upstream, &why)), why);
 		(void)json_array_append_new(list, text(line));
 	}
+	if (s->session != NULL && session_state(s->session, &why) == SESSION_REFUSED) {
+		(void)snprintf(line, sizeof(line), "HQ refuses this server, events flow only while its credential lasts: %.600s", why);
+		(void)json_array_append_new(list, text(line));
+	}
 	if (s->store_trouble[0] != '\0')
 		(void)json_array_append_new(list, text(s->store_trouble));
 	if (s->journal_trouble[0] != '\0')

@@ -152,6 +152,26 @@ offer_again(struct child *c)
 	flush(c);
 }
 
+/* No event is left that could show the worker to be well: the verdicts stand.  False when the worker is lost over it. */
+static bool
+close_case(struct child *c)
+{
+	struct err	 err = { 0 };
+
+	if (c->state != CHILD_RUNNING || c->cursor.in_flight != c->n_verdicts || fanout_late(&c->cursor, c->host.source) ||
+	    cursor_peek(&c->cursor, c->host.source->window) != NULL)
+		return true;
+	if (child_carry_out(c, cursor_newest(&c->cursor), &err) == -1) {
+		lost(c, err.text);
+		return false;
+	}
+	if (c->cursor.in_flight > 0 && !cursor_commit(&c->cursor, cursor_newest(&c->cursor)))
+		bug("a verdict was not in flight");
+	suspect_committed(&c->suspect, c->cursor.seq);
+	c->host.progress(c->host.arg, c);
+	return true;
+}
+
 void
 child_retry_over(struct child *c, bool stored, const char *why)
 {
@@ -188,7 +208,8 @@ child_feed(struct child *c)
 {
 	struct err	 err = { 0 };
 	int64_t		 fed = 0;
-	uint64_t	 seq = c->cursor.seq, most = suspect_room(&c->suspect, c->cursor.in_flight), held_back = 0;
+	size_t		 held = c->cursor.in_flight - (c->cursor.in_flight > 0 ? c->n_verdicts : 0);
+	uint64_t	 seq = c->cursor.seq, most = suspect_room(&c->suspect, held), held_back = 0;
 
 	if (c->state == CHILD_RUNNING && c->channel != NULL && c->retry_wanted)
 		most = 0;
@@ -207,6 +228,8 @@ child_feed(struct child *c)
 	}
 	if (fed > 0)
 		flush(c);
+	if (c->n_verdicts > 0 && !close_case(c))
+		return;
 	if (c->retry_wanted)
 		offer_again(c);
 	if (c->cursor.seq != seq)
@@ -284,6 +307,12 @@ hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *
 		child_feed(c);
 		return 0;
 	}
+	if (!cursor_holds(&c->cursor, b->seq) || b->seq <= c->cursor.seq)
+		return err_set(err, ERR_INVALID, "it claims to have stored event %llu, which it was not sent",
+		    (unsigned long long)b->seq);
+	if (child_carry_out(c, b->seq, err) == -1)
+		return -1;
+	c->guilty_in_a_row = 0;
 	if (!cursor_commit(&c->cursor, b->seq))
 		return err_set(err, ERR_INVALID, "it claims to have stored event %llu, which it was not sent",
 		    (unsigned long long)b->seq);
