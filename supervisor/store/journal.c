@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "ipc/base/buf.h"
 #include "ipc/base/hash.h"
@@ -12,11 +13,13 @@
 #include "supervisor/store/store_private.h"
 
 #define HEAD	12		/* checksum and subject length */
+#define MAPPED_MOST	(16u << 20)	/* bytes read before their pages are given back */
 
 struct journal {
 	struct store		*store;
 	uint64_t		 limit;
 	struct journal_stats	 stats;
+	size_t			 mapped;	/* read since the pages were given back */
 };
 
 static void
@@ -183,6 +186,22 @@ entry_of(const MDB_val *k, const MDB_val *v)
 	return e;
 }
 
+/*
+ * What was read stays mapped and would count as our memory, up to the whole
+ * journal.  The pages are clean and in the page cache, so giving them back costs little.
+ */
+static void
+give_back_pages(struct journal *j)
+{
+	MDB_envinfo	 info;
+	MDB_stat	 st;
+
+	if (j->mapped < MAPPED_MOST || mdb_env_info(j->store->env, &info) != 0 || mdb_env_stat(j->store->env, &st) != 0)
+		return;
+	j->mapped = 0;
+	(void)madvise(info.me_mapaddr, (info.me_last_pgno + 1) * st.ms_psize, MADV_DONTNEED);
+}
+
 int
 journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct err *err)
 {
@@ -205,6 +224,7 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 		if (k.mv_size != 8)
 			continue;
 		e = entry_of(&k, &v);
+		j->mapped += v.mv_size;
 		if (e.payload.p == NULL)
 			j->stats.damaged++;
 		if (fn(arg, &e) != 0)
@@ -216,6 +236,7 @@ out:
 	if (cur != NULL)
 		mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
+	give_back_pages(j);
 	return rc == 0 ? 0 : store_error(j->store, rc, "reading the journal", err);
 }
 
