@@ -259,6 +259,7 @@ run(struct upstream *up, uint64_t delivered)
 {
 	up->expected = delivered;
 	up->ready = true;
+	up->pending_known = false;
 	/* Where a consumer that we meet for the first time stands is where everybody begins. */
 	if (up->stats.acked_seq == 0)
 		up->stats.acked_seq = up->info.ack_floor_stream_seq;
@@ -547,6 +548,17 @@ take_status(struct upstream *up, natsMsg *msg)
 	upstream_retry_later(up, UPSTREAM_CONNECTING, line);
 }
 
+/*
+ * With each delivery the server says how many are left.  When that falls by more than the one
+ * delivered, and the sequence jumps, the stream has lost some in between while we were connected.
+ */
+static bool
+events_vanished(const struct upstream *up, const struct reply *r)
+{
+	return up->pending_known && r->deliveries == 1 && r->pending + 1 < up->stats.server_pending &&
+	    r->stream_seq > window_last_seq(up->window) + 1 && window_last_seq(up->window) > 0 && r->stream_seq != up->trusted_jump;
+}
+
 /* Takes the message over.  False when what is left of the connection's messages must not be looked at. */
 static bool
 take_delivery(struct upstream *up, natsMsg *msg)
@@ -572,7 +584,19 @@ take_delivery(struct upstream *up, natsMsg *msg)
 		return false;
 	}
 	up->expected = r.consumer_seq;
+	if (events_vanished(up, &r)) {
+		natsMsg_Destroy(msg);
+		up->trusted_jump = r.stream_seq;
+		up->ready = false;
+		up->pull_left = 0;
+		watch_silence(up);
+		log_info(&up->log, "events between %llu and %llu are no longer announced; looking at the stream",
+		    (unsigned long long)window_last_seq(up->window), (unsigned long long)r.stream_seq);
+		ask_probe(up);
+		return false;
+	}
 	up->stats.server_pending = r.pending;
+	up->pending_known = true;
 	if (up->pull_left > 0)
 		up->pull_left--;
 	e.seq = r.stream_seq;

@@ -49,6 +49,8 @@ struct upstream {
 	uint64_t		 pull;		/* number of the pull under way */
 	uint64_t		 pull_left;	/* deliveries it may still bring; 0: none open */
 	ev_timer		 silence;	/* nothing heard of an open pull */
+	bool			 pending_known;	/* stats.server_pending is of this consumer's last delivery */
+	uint64_t		 trusted_jump;	/* a delivery whose jump in the sequence was looked into */
 	uint64_t		 event_bytes;	/* moving average, for the size of pulls */
 	bool			 handover;	/* go over to next_link when the pull ends */
 	/* knowledge about the server and the consumer */
