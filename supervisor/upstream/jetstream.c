@@ -370,6 +370,16 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 }
 
 static void
+after_probe(struct upstream *up)
+{
+	if (up->rewind_wanted) {
+		up->rewind_wanted = false;
+		rewind_consumer(up, "events vanished from the stream");
+	} else
+		ask_info(up);
+}
+
+static void
 have_probe(struct upstream *up)
 {
 	const struct consumer_info	*info = &up->info;
@@ -380,7 +390,7 @@ have_probe(struct upstream *up)
 			return;
 		}
 		log_debug(&up->log, "the stream's first event is not known: %s", info->description);
-		ask_info(up);
+		after_probe(up);
 		return;
 	}
 	if (gap_is_recorded(up, known_upto(up) + 1, info->delivered_stream_seq + 1))
@@ -456,7 +466,7 @@ api_answer(struct upstream *up, struct slice body)
 		have_probe(up);
 		break;
 	case JS_PROBE_END:
-		ask_info(up);
+		after_probe(up);
 		break;
 	case JS_INFO:
 		have_info(up);
@@ -587,6 +597,7 @@ take_delivery(struct upstream *up, natsMsg *msg)
 	if (events_vanished(up, &r)) {
 		natsMsg_Destroy(msg);
 		up->trusted_jump = r.stream_seq;
+		up->rewind_wanted = true;
 		up->ready = false;
 		up->pull_left = 0;
 		watch_silence(up);
@@ -734,7 +745,7 @@ void
 jetstream_end(struct upstream *up)
 {
 	up->ready = false;
-	up->handover = false;
+	up->handover = up->rewind_wanted = false;
 	up->step = JS_IDLE;
 	up->pull_left = 0;
 	ev_timer_stop(up->loop, &up->answer);
