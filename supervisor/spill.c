@@ -127,8 +127,12 @@ spill_trim(struct supervisor *s, struct err *err)
 	bool		 more;
 
 	if (journal_stats(s->journal)->events == 0 || journal_stats(s->journal)->first_seq > floor ||
-	    destinations_count(s) == 0 || mono_now() - s->trimmed_at < TRIM_EVERY_MS)
+	    destinations_count(s) == 0)
 		return 0;
+	if (mono_now() - s->trimmed_at < TRIM_EVERY_MS) {
+		check_again(s, TRIM_EVERY_MS / 1000.0);	/* nothing else may happen that would lead here */
+		return 0;
+	}
 	if (journal_trim(s->journal, floor, PASS_EVENTS, &more, err) == -1)
 		return -1;
 	if (more)
