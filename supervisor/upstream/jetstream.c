@@ -170,7 +170,7 @@ pull(struct upstream *up, uint64_t batch, uint64_t bytes)
 		bytes = (uint64_t)payload + 65536;
 	up->pull++;
 	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT." CONSUMER_STREAM ".%s", up->consumer);
-	(void)snprintf(inbox, sizeof(inbox), "%s.p.%llu", up->inbox, (unsigned long long)up->pull);
+	(void)snprintf(inbox, sizeof(inbox), "%s.%llu", up->pull_inbox, (unsigned long long)up->pull);
 	consumer_pull_json(&body, batch, bytes);
 	s = body.oom ? NATS_NO_MEMORY :
 	    natsConnection_PublishRequest(nats(up), subject, inbox, body.data, (int)body.len);
@@ -230,6 +230,28 @@ pull_ended(struct upstream *up)
 	jetstream_wake(up);
 }
 
+/* A subscription of its own for the pulls of one consumer: what an earlier one still sends goes nowhere. */
+static natsStatus
+subscribe_pulls(struct upstream *up)
+{
+	natsInbox	*inbox = NULL;
+	char		 subject[100];
+	natsStatus	 s = natsInbox_Create(&inbox);
+
+	natsSubscription_Destroy(up->pull_sub);
+	up->pull_sub = NULL;
+	if (s != NATS_OK)
+		return s;
+	(void)snprintf(up->pull_inbox, sizeof(up->pull_inbox), "%s", inbox);
+	natsInbox_Destroy(inbox);
+	(void)snprintf(subject, sizeof(subject), "%s.*", up->pull_inbox);
+	s = natsConnection_SubscribeSync(&up->pull_sub, nats(up), subject);
+	/* The window bounds what is pulled; the library must not drop any of it. */
+	if (s == NATS_OK)
+		s = natsSubscription_SetPendingLimits(up->pull_sub, -1, -1);
+	return s;
+}
+
 /*
  * The consumer is made anew, so that it starts at the first event that is not
  * safe yet: what was lost in flight comes again now, in order, instead of after
@@ -249,7 +271,10 @@ rewind_consumer(struct upstream *up, const char *why)
 	up->stats.gaps++;
 	log_info(&up->log, "%s; the consumer %s is set back to stream sequence %llu", why, up->consumer,
 	    (unsigned long long)up->create_seq);
-	ask_delete(up);
+	if (subscribe_pulls(up) != NATS_OK)
+		upstream_retry_later(up, UPSTREAM_CONNECTING, "cannot subscribe anew");
+	else
+		ask_delete(up);
 }
 
 /* Answers of the API. */
@@ -527,8 +552,8 @@ take_status(struct upstream *up, natsMsg *msg)
 	uint64_t	 number = 0;
 	char		 line[300];
 
-	if (subject.n <= strlen(up->inbox) + 3 ||
-	    !slice_u64((struct slice){ subject.p + strlen(up->inbox) + 3, subject.n - strlen(up->inbox) - 3 }, &number) ||
+	if (subject.n <= strlen(up->pull_inbox) + 1 ||
+	    !slice_u64((struct slice){ subject.p + strlen(up->pull_inbox) + 1, subject.n - strlen(up->pull_inbox) - 1 }, &number) ||
 	    number != up->pull)
 		return;		/* about an earlier pull */
 	if (natsMsgHeader_Get(msg, "Status", &code) != NATS_OK || code == NULL)
@@ -724,13 +749,8 @@ jetstream_begin(struct upstream *up)
 		(void)snprintf(subject, sizeof(subject), "%s.a.*", up->inbox);
 		s = natsConnection_SubscribeSync(&up->api_sub, nats(up), subject);
 	}
-	if (s == NATS_OK) {
-		(void)snprintf(subject, sizeof(subject), "%s.p.*", up->inbox);
-		s = natsConnection_SubscribeSync(&up->pull_sub, nats(up), subject);
-	}
-	/* The window bounds what is pulled; the library must not drop any of it. */
 	if (s == NATS_OK)
-		s = natsSubscription_SetPendingLimits(up->pull_sub, -1, -1);
+		s = subscribe_pulls(up);
 	if (s != NATS_OK) {
 		upstream_retry_later(up, UPSTREAM_CONNECTING, natsStatus_GetText(s));
 		return;

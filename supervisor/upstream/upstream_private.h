@@ -40,7 +40,8 @@ struct upstream {
 
 	/* one life of JetStream on it */
 	natsSubscription	*api_sub, *pull_sub;
-	char			 inbox[64];
+	char			 inbox[64];	/* of API answers */
+	char			 pull_inbox[64];
 	enum js_step		 step;
 	uint64_t		 request;	/* number of the API request under way */
 	ev_timer		 answer;	/* its deadline */
