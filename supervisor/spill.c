@@ -48,19 +48,23 @@ spill_to(const struct supervisor *s)
 	return i;
 }
 
+/* As many as one pass takes and the journal has room for; a first one in any case, so that a full journal says so. */
 static void
 collect(const struct supervisor *s, uint64_t upto, struct spill_pass *p)
 {
-	size_t	 bytes = 0;
+	uint64_t	 bytes = 0, room = journal_room(s->journal), most = room < PASS_BYTES ? room : PASS_BYTES;
 
 	p->n = 0;
-	for (p->upto = window_head(s->window); p->upto < upto && p->n < PASS_EVENTS && bytes < PASS_BYTES; p->upto++) {
+	for (p->upto = window_head(s->window); p->upto < upto && p->n < PASS_EVENTS; p->upto++) {
 		const struct window_entry *e = window_at(s->window, p->upto);
+		struct journal_entry entry = { e->seq, e->subject, e->payload };
 
 		if (!still_needed(s, e))
 			continue;
-		p->v[p->n++] = (struct journal_entry){ e->seq, e->subject, e->payload };
-		bytes += e->payload.n;
+		bytes += journal_cost(&entry);
+		if (bytes > most && p->n > 0)
+			break;
+		p->v[p->n++] = entry;
 	}
 }
 

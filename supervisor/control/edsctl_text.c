@@ -255,7 +255,7 @@ text_why(struct buf *out, const json_t *answer, const struct text_style *style)
 	}
 	buf_printf(&head, SLICE_FMT " is " SLICE_FMT, SLICE_ARG(name), SLICE_ARG(state));
 	if (json_integer_value(since) != 0) {
-		buf_adds(&head, ", since ");
+		buf_adds(&head, "; this began ");
 		text_ago(&head, json_integer_value(since), style->now_ms);
 	}
 	text_colour(out, style, TEXT_BOLD);

@@ -285,7 +285,7 @@ what_is_wrong_in_eds_conf_is_named_with_line_key_and_what_was_expected(void **st
 		    ":2: window_bytes: found \"9999999999999G\", expected a size such as 64M, from 1M to 64G" },
 		{ "[server]\nwindow_events = -5\n", ":2: window_events: found \"-5\", expected a number from 100 to 100000000" },
 		{ "[server]\nrenew_interval = soon\n", ":2: renew_interval: found \"soon\", expected a duration such as 1m30s, from 1s to 7d" },
-		{ "[server]\nrenew_interval = 1s\n", ":2: renew_interval: found \"1s\", expected a duration such as 1m30s, from 1s to 7d" },
+		{ "[server]\nrenew_interval = 500ms\n", ":2: renew_interval: found \"500ms\", expected a duration such as 1m30s, from 1s to 7d" },
 		{ "[server]\napi_url = hq.example.com\n", ":2: api_url: expected an address that starts with https:// or http://" },
 		{ "[server]\nnats_url = nats://a,,\n", ":2: nats_url: expected NATS servers such as nats://host:4222, separated by commas" },
 		{ "[server]\nconsumer_suffix = a b\n", ":2: consumer_suffix: found \"a b\", expected at most 32 of the characters A-Z a-z 0-9 _ -" },
