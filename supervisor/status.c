@@ -421,6 +421,12 @@ status_metrics(struct supervisor *s)
 	metrics_set(s->metrics, METRIC_UPSTREAM_ACKED, (double)st->acked);
 	metrics_set(s->metrics, METRIC_WINDOW_EVENTS, (double)window_count(s->window));
 	metrics_set(s->metrics, METRIC_WINDOW_BYTES, (double)window_bytes(s->window));
+	metrics_set(s->metrics, METRIC_JOURNAL_EVENTS, (double)journal_stats(s->journal)->events);
+	metrics_set(s->metrics, METRIC_JOURNAL_BYTES, (double)journal_stats(s->journal)->bytes);
+	metrics_set(s->metrics, METRIC_JOURNAL_DAMAGED, (double)journal_stats(s->journal)->damaged);
+	metrics_set(s->metrics, METRIC_GAPS, (double)s->open_gaps);
+	metrics_set(s->metrics, METRIC_GAP_FIRST, (double)s->gap_from);
+	metrics_set(s->metrics, METRIC_GAP_LAST, (double)s->gap_to);
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
 		struct destination *d = &s->dest[i];
 

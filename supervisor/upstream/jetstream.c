@@ -170,7 +170,7 @@ pull(struct upstream *up, uint64_t batch, uint64_t bytes)
 		bytes = (uint64_t)payload + 65536;
 	up->pull++;
 	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT." CONSUMER_STREAM ".%s", up->consumer);
-	(void)snprintf(inbox, sizeof(inbox), "%s.p.%llu", up->inbox, (unsigned long long)up->pull);
+	(void)snprintf(inbox, sizeof(inbox), "%s.%llu", up->pull_inbox, (unsigned long long)up->pull);
 	consumer_pull_json(&body, batch, bytes);
 	s = body.oom ? NATS_NO_MEMORY :
 	    natsConnection_PublishRequest(nats(up), subject, inbox, body.data, (int)body.len);
@@ -230,6 +230,28 @@ pull_ended(struct upstream *up)
 	jetstream_wake(up);
 }
 
+/* A subscription of its own for the pulls of one consumer: what an earlier one still sends goes nowhere. */
+static natsStatus
+subscribe_pulls(struct upstream *up)
+{
+	natsInbox	*inbox = NULL;
+	char		 subject[100];
+	natsStatus	 s = natsInbox_Create(&inbox);
+
+	natsSubscription_Destroy(up->pull_sub);
+	up->pull_sub = NULL;
+	if (s != NATS_OK)
+		return s;
+	(void)snprintf(up->pull_inbox, sizeof(up->pull_inbox), "%s", inbox);
+	natsInbox_Destroy(inbox);
+	(void)snprintf(subject, sizeof(subject), "%s.*", up->pull_inbox);
+	s = natsConnection_SubscribeSync(&up->pull_sub, nats(up), subject);
+	/* The window bounds what is pulled; the library must not drop any of it. */
+	if (s == NATS_OK)
+		s = natsSubscription_SetPendingLimits(up->pull_sub, -1, -1);
+	return s;
+}
+
 /*
  * The consumer is made anew, so that it starts at the first event that is not
  * safe yet: what was lost in flight comes again now, in order, instead of after
@@ -249,7 +271,10 @@ rewind_consumer(struct upstream *up, const char *why)
 	up->stats.gaps++;
 	log_info(&up->log, "%s; the consumer %s is set back to stream sequence %llu", why, up->consumer,
 	    (unsigned long long)up->create_seq);
-	ask_delete(up);
+	if (subscribe_pulls(up) != NATS_OK)
+		upstream_retry_later(up, UPSTREAM_CONNECTING, "cannot subscribe anew");
+	else
+		ask_delete(up);
 }
 
 /* Answers of the API. */
@@ -259,6 +284,7 @@ run(struct upstream *up, uint64_t delivered)
 {
 	up->expected = delivered;
 	up->ready = true;
+	up->pending_known = false;
 	/* Where a consumer that we meet for the first time stands is where everybody begins. */
 	if (up->stats.acked_seq == 0)
 		up->stats.acked_seq = up->info.ack_floor_stream_seq;
@@ -323,6 +349,12 @@ have_info(struct upstream *up)
 		    "(after a crash this goes away by itself within 30 s)");
 		return;
 	}
+	if (up->stats.acked_seq > 0 && info->ack_floor_stream_seq > up->stats.acked_seq && window_count(up->window) == 0) {
+		/* Acknowledged while a destination was not configured that is there again: the stream may still hold it. */
+		up->info.ack_floor_stream_seq = up->stats.acked_seq;
+		rewind_consumer(up, "a destination lacks events that were acknowledged without it");
+		return;
+	}
 	if (info->num_ack_pending != window_count(up->window)) {
 		rewind_consumer(up, "deliveries were lost on the way");
 		return;
@@ -363,6 +395,16 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 }
 
 static void
+after_probe(struct upstream *up)
+{
+	if (up->rewind_wanted) {
+		up->rewind_wanted = false;
+		rewind_consumer(up, "events vanished from the stream");
+	} else
+		ask_info(up);
+}
+
+static void
 have_probe(struct upstream *up)
 {
 	const struct consumer_info	*info = &up->info;
@@ -373,7 +415,7 @@ have_probe(struct upstream *up)
 			return;
 		}
 		log_debug(&up->log, "the stream's first event is not known: %s", info->description);
-		ask_info(up);
+		after_probe(up);
 		return;
 	}
 	if (gap_is_recorded(up, known_upto(up) + 1, info->delivered_stream_seq + 1))
@@ -449,7 +491,7 @@ api_answer(struct upstream *up, struct slice body)
 		have_probe(up);
 		break;
 	case JS_PROBE_END:
-		ask_info(up);
+		after_probe(up);
 		break;
 	case JS_INFO:
 		have_info(up);
@@ -510,8 +552,8 @@ take_status(struct upstream *up, natsMsg *msg)
 	uint64_t	 number = 0;
 	char		 line[300];
 
-	if (subject.n <= strlen(up->inbox) + 3 ||
-	    !slice_u64((struct slice){ subject.p + strlen(up->inbox) + 3, subject.n - strlen(up->inbox) - 3 }, &number) ||
+	if (subject.n <= strlen(up->pull_inbox) + 1 ||
+	    !slice_u64((struct slice){ subject.p + strlen(up->pull_inbox) + 1, subject.n - strlen(up->pull_inbox) - 1 }, &number) ||
 	    number != up->pull)
 		return;		/* about an earlier pull */
 	if (natsMsgHeader_Get(msg, "Status", &code) != NATS_OK || code == NULL)
@@ -541,6 +583,17 @@ take_status(struct upstream *up, natsMsg *msg)
 	upstream_retry_later(up, UPSTREAM_CONNECTING, line);
 }
 
+/*
+ * With each delivery the server says how many are left.  When that falls by more than the one
+ * delivered, and the sequence jumps, the stream has lost some in between while we were connected.
+ */
+static bool
+events_vanished(const struct upstream *up, const struct reply *r)
+{
+	return up->pending_known && r->deliveries == 1 && r->pending + 1 < up->stats.server_pending &&
+	    r->stream_seq > window_last_seq(up->window) + 1 && window_last_seq(up->window) > 0 && r->stream_seq != up->trusted_jump;
+}
+
 /* Takes the message over.  False when what is left of the connection's messages must not be looked at. */
 static bool
 take_delivery(struct upstream *up, natsMsg *msg)
@@ -566,7 +619,20 @@ take_delivery(struct upstream *up, natsMsg *msg)
 		return false;
 	}
 	up->expected = r.consumer_seq;
+	if (events_vanished(up, &r)) {
+		natsMsg_Destroy(msg);
+		up->trusted_jump = r.stream_seq;
+		up->rewind_wanted = true;
+		up->ready = false;
+		up->pull_left = 0;
+		watch_silence(up);
+		log_info(&up->log, "events between %llu and %llu are no longer announced; looking at the stream",
+		    (unsigned long long)window_last_seq(up->window), (unsigned long long)r.stream_seq);
+		ask_probe(up);
+		return false;
+	}
 	up->stats.server_pending = r.pending;
+	up->pending_known = true;
 	if (up->pull_left > 0)
 		up->pull_left--;
 	e.seq = r.stream_seq;
@@ -683,13 +749,8 @@ jetstream_begin(struct upstream *up)
 		(void)snprintf(subject, sizeof(subject), "%s.a.*", up->inbox);
 		s = natsConnection_SubscribeSync(&up->api_sub, nats(up), subject);
 	}
-	if (s == NATS_OK) {
-		(void)snprintf(subject, sizeof(subject), "%s.p.*", up->inbox);
-		s = natsConnection_SubscribeSync(&up->pull_sub, nats(up), subject);
-	}
-	/* The window bounds what is pulled; the library must not drop any of it. */
 	if (s == NATS_OK)
-		s = natsSubscription_SetPendingLimits(up->pull_sub, -1, -1);
+		s = subscribe_pulls(up);
 	if (s != NATS_OK) {
 		upstream_retry_later(up, UPSTREAM_CONNECTING, natsStatus_GetText(s));
 		return;
@@ -704,7 +765,7 @@ void
 jetstream_end(struct upstream *up)
 {
 	up->ready = false;
-	up->handover = false;
+	up->handover = up->rewind_wanted = false;
 	up->step = JS_IDLE;
 	up->pull_left = 0;
 	ev_timer_stop(up->loop, &up->answer);

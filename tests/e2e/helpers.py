@@ -18,8 +18,8 @@ class Fault:
     def __init__(self, lab, name="fault"):
         self.name = name
         self._commands = os.path.join(lab.dir, name + ".commands")
-        self._store = os.path.join(lab.dir, name + ".stored")
-        self.url = f"fault://{self._commands}?store={self._store}"
+        self.store_path = os.path.join(lab.dir, name + ".stored")
+        self.url = f"fault://{self._commands}?store={self.store_path}"
 
     def say(self, *commands):
         """Replaces what was said before, in one step: the driver may be reading."""
@@ -32,9 +32,9 @@ class Fault:
 
     def stored(self):
         """Ids of the events it has, in the order in which they came."""
-        if not os.path.exists(self._store):
+        if not os.path.exists(self.store_path):
             return []
-        with open(self._store, encoding="utf-8") as f:
+        with open(self.store_path, encoding="utf-8") as f:
             return [json.loads(line)["id"] for line in f if line.endswith("\n")]
 
     def differences(self, events):
@@ -58,7 +58,11 @@ class Load:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.failure = None
-        self.count = 0
+        self.events = []
+
+    @property
+    def count(self):
+        return len(self.events)
 
     def _run(self):
         try:
@@ -67,7 +71,7 @@ class Load:
                     events = self._lab.events.batch(self._lot)
                     client.publish_many(e.message for e in events)
                     self._lab.oracle.record(*events)
-                    self.count += len(events)
+                    self.events += events
         except Exception as e:      # shown by __exit__, in the test's own thread
             self.failure = e
 

@@ -90,20 +90,21 @@ def test_another_server_is_waited_for(enrolled):
 def test_renewal_does_not_interrupt_delivery(make_lab):
     lab = make_lab()
     lab.enroll()
-    start(lab, args=("--renew-interval", "2s"))
+    # Small pulls: a connection is given up when its pull has ended.
+    start(lab, args=("--renew-interval", "2s", "--maxPendingBuffer", "100"))
     lab.wait_running()
     pids = {d["name"]: d["pid"] for d in lab.status()["destinations"]}
     with Load(lab) as load:
         lab.wait_until(lambda: len(lab.hq.sessions) >= 3, "two renewals")
         count = load.count
         lab.wait_until(lambda: load.count > count + 200, "more load")
+        lab.wait_log("nats connection goes on with the renewed credential")
     lab.wait_delivered()
     assert lab.differences() == []
     assert {d["name"]: d["pid"] for d in lab.status()["destinations"]} == pids, "no worker was touched"
     sessions = list(lab.hq.sessions.values())
     assert all(s.ended and s.errored is False for s in sessions[:-1])
     lab.wait_until(lambda: len({b["sessionId"] for b in lab.hq.control.heartbeats.beats}) >= 3, "heartbeats of each")
-    lab.wait_log("nats connection goes on with the renewed credential")
     assert lab.status()["session"]["id"] == lab.hq.live_sessions()[0].id
     folders = [n for n in os.listdir(lab.data_dir) if os.path.exists(os.path.join(lab.data_dir, n, "nats.creds"))]
     assert len(folders) <= 2, "old credentials are removed"

@@ -57,6 +57,7 @@ def test_the_metrics_count_what_happens(enrolled):
     fault.say("retry closed")
     lab.publish(50)
     lab.wait_until(lambda: lab.destination("fault")["trouble"], "trouble")
+    lab.wait_until(lambda: lab.destination("files")["committed"] == 250, "files to have everything")
     after = metrics(lab)
     assert any("behind" in k and 'destination="fault"' in k and v == 50 for k, v in after.items())
     assert any("behind" in k and 'destination="files"' in k and v == 0 for k, v in after.items())

@@ -35,6 +35,8 @@ def test_nothing_secret_is_to_be_seen_of_any_process(enrolled):
     lab.publish(200)
     lab.wait_delivered()
     lab.kill_worker("safe")
+    lab.wait_until(lambda: lab.destination("safe")["restarts"] == 1, "another worker")
+    lab.wait_running("safe")
     lab.edsctl("reload")
     lab.wait_delivered()
     secrets = {token, PASSWORD, *lab.secrets()}
