@@ -104,10 +104,12 @@ host_reject(void *arg, struct child *c, const struct ipc_rejected_body *b, struc
 		.seq = b->seq, .attempts = b->attempts, .at_ms = wall_ms(),
 		.subject = b->subject, .reason = b->reason, .payload = b->payload,
 	};
+	/* What a worker refused that then died before it committed is refused once more by the next one. */
+	bool				 again = store_quarantine_has(s->store, child_name(c), b->seq);
 
 	if (store_quarantine_put(s->store, child_name(c), &q, err) == -1)
 		return -1;
-	destination_of(s, c)->quarantined++;
+	destination_of(s, c)->quarantined += !again;
 	log_write(&s->log, LOG_WARN, KVS(KV_STR("destination", child_name(c)), KV_U64("sid", b->seq)),
 	    "event set aside in the quarantine of %s: " SLICE_FMT, child_name(c), (int)(b->reason.n > 500 ? 500 : b->reason.n),
 	    b->reason.p);

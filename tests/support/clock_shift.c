@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <time.h>
@@ -38,6 +39,20 @@ clock_gettime(clockid_t clock, struct timespec *ts)
 	if (rc == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
 		ts->tv_sec += shift();
 	return rc;
+}
+
+/* A deadline made from the shifted clock is meant for the kernel's.  One of the monotonic clock is far smaller. */
+int
+pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, const struct timespec *restrict until)
+{
+	static int	(*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+	struct timespec	 ts = *until;
+
+	if (real == NULL)
+		*(void **)&real = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+	if (ts.tv_sec > 1000000000)
+		ts.tv_sec -= shift();
+	return real(cond, mutex, &ts);
 }
 
 int
