@@ -113,7 +113,7 @@ def test_renewal_does_not_interrupt_delivery(make_lab):
 def test_a_credential_that_ends_is_renewed_before(make_lab):
     lab = make_lab(hq_options={"creds_expire_in": 13})
     lab.enroll()
-    start(lab)
+    start(lab, args=("--maxPendingBuffer", "100"))
     with Load(lab, pause=0.1):
         lab.wait_until(lambda: len(lab.hq.sessions) == 2, "the renewal")
         lab.hq.creds_expire_in = None
