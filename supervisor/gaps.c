@@ -86,7 +86,7 @@ gaps_record(struct supervisor *s, uint64_t from, uint64_t to, const char *why)
 
 /* The stream itself is another one: go on with it, from where it ends now. */
 static bool
-begin_anew(struct supervisor *s, struct control_request *r, struct err *err)
+begin_anew(struct supervisor *s, struct control_request *r)
 {
 	uint64_t	 end = upstream_stats(s->upstream)->stream_end;
 
@@ -101,7 +101,7 @@ begin_anew(struct supervisor *s, struct control_request *r, struct err *err)
 	s->source.spilled = 0;
 	upstream_begin_anew(s->upstream, end);
 	settle_now(s);
-	return s->store_trouble[0] == '\0' || err_set(err, ERR_IO, "%s", s->store_trouble) == 0;
+	return true;	/* trouble with the store shows in the status and is tried again */
 }
 
 static void
@@ -116,8 +116,11 @@ accept(struct supervisor *s, struct control_request *r)
 	if (s->upstream != NULL && upstream_state(s->upstream, &why) == UPSTREAM_GAP) {
 		uint64_t end = upstream_stats(s->upstream)->stream_end;
 
-		if (gaps_record(s, end + 1, end + 1, "the stream was made anew; what was between its end and ours is unknown") == -1 ||
-		    !begin_anew(s, r, &err))
+		if (gaps_record(s, end + 1, end + 1, "the stream was made anew; what was between its end and ours is unknown") == -1) {
+			control_reply_error(r, CONTROL_FAILED, "the store cannot be written; see edsctl status");
+			return;
+		}
+		if (!begin_anew(s, r))
 			return;
 	}
 	list = gaps_load(s);

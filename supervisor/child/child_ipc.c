@@ -123,6 +123,7 @@ send_configuration(struct child *c)
 		.log_level = (uint64_t)log_level_get(),
 		.batch_events = c->config->batch_events, .batch_bytes = c->config->batch_bytes,
 		.min_latency_ms = (uint64_t)c->config->min_latency_ms, .max_latency_ms = (uint64_t)c->config->max_latency_ms,
+		.stop_on_reject = c->config->on_reject == ON_REJECT_STOP,
 		.queue_events = c->config->queue_events, .queue_bytes = c->config->queue_bytes,
 	} };
 

@@ -65,6 +65,7 @@ config_keep_running(struct config *running, struct config *fresh)
 	for (size_t i = 0; i < n; i++)
 		if (o[i].section == SECTION_SERVER && o[i].restart)
 			config_value_swap(&o[i], running, fresh);
+	swap_texts(&running->data_dir, &fresh->data_dir);	/* never differs, but workers look at the string itself */
 	swap_texts(&running->server_id, &fresh->server_id);
 	swap_texts(&running->token, &fresh->token);
 	swap_texts(&running->update_strategy, &fresh->update_strategy);

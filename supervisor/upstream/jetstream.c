@@ -12,6 +12,7 @@
 #define ANSWER_S	5.0	/* an API request without answer for that long: the connection is of no use */
 #define SILENCE_S	35.0	/* two missed heartbeats of an open pull */
 #define EVENT_BYTES_MIN	2048
+#define STALL_MS	1000	/* without a pull for that long, the stream may have moved on */
 
 static natsConnection *
 nats(struct upstream *up)
@@ -154,6 +155,8 @@ room(const struct upstream *up, uint64_t *bytes_r)
 		return 0;
 	if (n == 0 && have == 0)
 		n = 1;
+	if (n > up->config.max_batch)
+		n = up->config.max_batch;	/* the server refuses more */
 	return n > CONSUMER_MAX_BATCH ? CONSUMER_MAX_BATCH : n;
 }
 
@@ -183,12 +186,19 @@ pull(struct upstream *up, uint64_t batch, uint64_t bytes)
 	watch_silence(up);
 }
 
+static void
+stalled(struct upstream *up)
+{
+	if (up->stalled_at == 0 && up->pull_left == 0)
+		up->stalled_at = mono_now();
+}
+
 void
 jetstream_wake(struct upstream *up)
 {
 	uint64_t	 batch, bytes;
 
-	if (!up->ready || nats(up) == NULL)
+	if (!up->ready || nats(up) == NULL || up->step != JS_IDLE)
 		return;
 	if (up->pull_left == 0 && up->handover) {
 		up->handover = false;
@@ -196,6 +206,7 @@ jetstream_wake(struct upstream *up)
 		return;
 	}
 	if (up->hold) {
+		stalled(up);
 		upstream_set_state(up, UPSTREAM_PAUSED, up->hold_why);
 		return;
 	}
@@ -206,10 +217,18 @@ jetstream_wake(struct upstream *up)
 	}
 	batch = room(up, &bytes);
 	if (batch == 0) {
+		stalled(up);
 		upstream_set_state(up, UPSTREAM_FULL, "the window is full: the slowest destination holds the rest back");
 		return;
 	}
 	upstream_set_state(up, UPSTREAM_RUNNING, "");
+	if (up->stalled_at != 0 && mono_now() - up->stalled_at >= STALL_MS && known_upto(up) > 0) {
+		up->stalled_at = 0;
+		up->pull_wanted = true;
+		ask_probe(up);
+		return;
+	}
+	up->stalled_at = 0;
 	pull(up, batch, bytes);
 }
 
@@ -397,7 +416,10 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 static void
 after_probe(struct upstream *up)
 {
-	if (up->rewind_wanted) {
+	if (up->pull_wanted) {
+		up->pull_wanted = false;
+		jetstream_wake(up);
+	} else if (up->rewind_wanted) {
 		up->rewind_wanted = false;
 		rewind_consumer(up, "events vanished from the stream");
 	} else
@@ -591,7 +613,7 @@ static bool
 events_vanished(const struct upstream *up, const struct reply *r)
 {
 	return up->pending_known && r->deliveries == 1 && r->pending + 1 < up->stats.server_pending &&
-	    r->stream_seq > window_last_seq(up->window) + 1 && window_last_seq(up->window) > 0 && r->stream_seq != up->trusted_jump;
+	    known_upto(up) > 0 && r->stream_seq > known_upto(up) + 1 && r->stream_seq != up->trusted_jump;
 }
 
 /* Takes the message over.  False when what is left of the connection's messages must not be looked at. */
@@ -765,7 +787,8 @@ void
 jetstream_end(struct upstream *up)
 {
 	up->ready = false;
-	up->handover = up->rewind_wanted = false;
+	up->handover = up->rewind_wanted = up->pull_wanted = false;
+	up->stalled_at = 0;
 	up->step = JS_IDLE;
 	up->pull_left = 0;
 	ev_timer_stop(up->loop, &up->answer);

@@ -51,6 +51,8 @@ struct upstream {
 	uint64_t		 pull_left;	/* deliveries it may still bring; 0: none open */
 	ev_timer		 silence;	/* nothing heard of an open pull */
 	bool			 pending_known;	/* stats.server_pending is of this consumer's last delivery */
+	bool			 pull_wanted;	/* after the probe */
+	mono_t			 stalled_at;	/* since then there was no room or no wish to pull; 0: we do */
 	bool			 rewind_wanted;	/* after the probe: our own pull is still open */
 	uint64_t		 trusted_jump;	/* a delivery whose jump in the sequence was looked into */
 	uint64_t		 event_bytes;	/* moving average, for the size of pulls */
