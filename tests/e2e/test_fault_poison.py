@@ -1,4 +1,6 @@
 """Events that a destination cannot bear: exactly those are set aside, the rest arrives in order, and nobody else notices."""
+import os
+
 import pytest
 
 from helpers import Fault, quick
@@ -52,8 +54,11 @@ def test_one_poisoned_event_is_found_and_set_aside(picky, way):
     assert fault.stored()[-50:] == [e.id for e in more]
 
 
-@pytest.mark.parametrize("ways", [("reject-key",) * 2, ("crash-key",) * 2, ("hang-key",) * 2, ("crash-key", "reject-key"),
-                                  ("reject-key", "hang-key")], ids="+".join)
+# Bisecting hangs takes longest; `make chaos` has the time.
+HANGS = [("hang-key",) * 2, ("reject-key", "hang-key")] if "EDS_FAULT_EVENTS" in os.environ else []
+
+
+@pytest.mark.parametrize("ways", [("reject-key",) * 2, ("crash-key",) * 2, ("crash-key", "reject-key"), *HANGS], ids="+".join)
 def test_two_in_one_batch_are_both_found(picky, ways):
     lab, fault = picky
     fault.say("retry until all are here")
