@@ -155,7 +155,7 @@ room(const struct upstream *up, uint64_t *bytes_r)
 		return 0;
 	if (n == 0 && have == 0)
 		n = 1;
-	if (n > up->config.max_batch)
+	if (up->config.max_batch > 0 && n > up->config.max_batch)
 		n = up->config.max_batch;	/* the server refuses more */
 	return n > CONSUMER_MAX_BATCH ? CONSUMER_MAX_BATCH : n;
 }
