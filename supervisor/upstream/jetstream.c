@@ -308,6 +308,7 @@ run(struct upstream *up, uint64_t delivered)
 	if (up->stats.acked_seq == 0)
 		up->stats.acked_seq = up->info.ack_floor_stream_seq;
 	up->backoff_ms = 0;
+	up->anew = false;
 	up->create_seq = 0;
 	up->complaint[0] = '\0';
 	jetstream_wake(up);
@@ -340,7 +341,7 @@ static void
 not_found(struct upstream *up)
 {
 	/* Going on after what every destination has is better than any time or "now". */
-	up->create_seq = up->stats.acked_seq > 0 ? up->stats.acked_seq + 1 : 0;
+	up->create_seq = up->stats.acked_seq > 0 || up->anew ? up->stats.acked_seq + 1 : 0;
 	if (up->create_seq == 0 && !up->config.from_beginning && up->config.start_time_ns == 0)
 		log_warn(&up->log, "no import timestamp found, starting data stream from now");
 	ask_create(up, JS_CREATE);
