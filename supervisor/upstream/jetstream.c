@@ -398,7 +398,7 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 	if (found < wanted_seq && found <= known) {
 		up->stats.stream_end = found - 1;
 		(void)snprintf(text, sizeof(text), "the stream ends at %llu, but %llu has been delivered already: it was made anew or cut; "
-		    "`edsctl gap accept` goes on with it as it is", (unsigned long long)(found - 1), (unsigned long long)known);
+		    "`edsctl gap accept from-start` takes all of it, `edsctl gap accept` only what comes behind its end", (unsigned long long)(found - 1), (unsigned long long)known);
 		if (strcmp(text, up->text) != 0)
 			log_error(&up->log, "%s", text);
 		upstream_retry_later(up, UPSTREAM_GAP, text);
