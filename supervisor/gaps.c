@@ -110,6 +110,7 @@ accept(struct supervisor *s, struct control_request *r, bool from_start)
 	const char	*why = "";
 	size_t		 i, n = 0;
 	char		 message[100];
+	bool		 anew = false;
 
 	if (s->upstream != NULL && upstream_state(s->upstream, &why) == UPSTREAM_GAP) {
 		uint64_t end = from_start ? 0 : upstream_stats(s->upstream)->stream_end;
@@ -120,6 +121,7 @@ accept(struct supervisor *s, struct control_request *r, bool from_start)
 		}
 		if (!begin_anew(s, r, end))
 			return;
+		anew = true;
 		log_warn(&s->log, "the stream was made anew; it is taken from %llu on", (unsigned long long)end + 1);
 	}
 	list = gaps_load(s);
@@ -133,7 +135,8 @@ accept(struct supervisor *s, struct control_request *r, bool from_start)
 		control_reply_error(r, CONTROL_FAILED, "%s", err.text);
 	else {
 		count_open(s, list);
-		(void)snprintf(message, sizeof(message), n == 0 ? "there was nothing to take note of" : "%zu gaps noted", n);
+		(void)snprintf(message, sizeof(message), n > 0 ? "%zu noted" : anew ?
+		    "the new stream is taken from its start" : "there was nothing to take note of", n);
 		log_info(&s->log, "edsctl gap accept: %s", message);
 		command_answer(r, CONTROL_OK, json_pack("{s:s}", "message", message));
 	}
