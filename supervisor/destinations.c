@@ -323,6 +323,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		s->routes.slot[slot] = NULL;
 		return -1;
 	}
+	s->generation++;
 	d->stored_seq = seq;
 	d->metrics = metrics_destination(s->metrics, config->name);
 	child_event(d->child, CHILD_EV_START);

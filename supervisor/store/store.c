@@ -14,6 +14,7 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,13 +72,13 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	}
 }
 
-/* Writers share st->txn while a batch is open. */
+/* Writers of the thread that opened the store share its batch while one is open; others wait for LMDB's lock. */
 int
 store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 {
 	int	 rc;
 
-	if (st->batch != NULL) {
+	if (pthread_equal(st->thread, pthread_self()) && st->batch != NULL) {
 		*txn_r = st->batch;
 		return 0;
 	}
@@ -89,7 +90,7 @@ store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 int
 store_write_end(struct store *st, MDB_txn *txn, int rc, const char *what, struct err *err)
 {
-	if (txn == st->batch) {
+	if (pthread_equal(st->thread, pthread_self()) && txn == st->batch) {
 		if (rc != 0 && st->batch_rc == 0)
 			st->batch_rc = rc;
 		return rc == 0 ? 0 : store_error(st, rc, what, err);
@@ -201,6 +202,38 @@ open_dbs(struct store *st, struct err *err)
 	return 0;
 }
 
+/* LMDB does not tell where its map is; the kernel does. */
+static void
+find_map(struct store *st)
+{
+	struct buf	 name = { 0 };
+	char		 line[5000];
+	FILE		*f = fopen("/proc/self/maps", "re");
+	uintptr_t	 from, to;
+	char		*path;
+
+	buf_printf(&name, "%s/data.mdb\n", st->path);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
+		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+			st->map = (void *)from;
+			break;
+		}
+	if (f != NULL)
+		(void)fclose(f);
+	buf_free(&name);
+}
+
+void
+store_give_back_pages(struct store *st)
+{
+	MDB_envinfo	 info;
+	MDB_stat	 stat;
+
+	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
+		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+}
+
 int
 store_open(struct store **st_r, const char *data_dir, struct err *err)
 {
@@ -210,6 +243,7 @@ store_open(struct store **st_r, const char *data_dir, struct err *err)
 
 	if ((st = calloc(1, sizeof(*st))) == NULL)
 		return err_set(err, ERR_NOMEM, "store");
+	st->thread = pthread_self();
 	buf_printf(&path, "%s/store", data_dir);
 	if ((st->path = buf_steal(&path)) == NULL) {
 		(void)err_set(err, ERR_NOMEM, "store");
@@ -231,6 +265,7 @@ store_open(struct store **st_r, const char *data_dir, struct err *err)
 	}
 	if (open_dbs(st, err) == -1 || check_version(st, err) == -1)
 		goto fail;
+	find_map(st);
 	*st_r = st;
 	return 0;
 fail:

@@ -2,7 +2,7 @@
 #define EDS_STORE_H
 
 #include "ipc/base/err.h"
-#include "ipc/base/slice.h"
+#include "ipc/base/buf.h"
 
 /*
  * What must survive: one LMDB environment, <data-dir>/store, written by the
