@@ -114,8 +114,12 @@ spill_check(struct supervisor *s)
 	uint64_t	 upto;
 	bool		 pressed;
 
-	if (!journal_enabled(s->journal) || window_count(s->window) == 0 || s->store_trouble[0] != '\0')
+	if (!journal_enabled(s->journal) || s->store_trouble[0] != '\0')
 		return;
+	if (window_count(s->window) == 0) {
+		s->journal_trouble[0] = '\0';	/* what could not be written down has been delivered instead */
+		return;
+	}
 	upto = spill_to(s);
 	pressed = upto >= window_head(s->window) + PASS_EVENTS;
 	if (upto > window_head(s->window) && (pressed || mono_now() - s->spilled_at >= EVERY_MS))

@@ -21,6 +21,7 @@ struct journal {
 	struct store		*store;
 	uint64_t		 limit;
 	struct journal_stats	 stats;
+	bool			 unsure;	/* the last commit failed: what it had in it may be there */
 	size_t			 mapped;	/* read since the pages were given back */
 };
 
@@ -75,7 +76,7 @@ journal_open(struct journal **j_r, struct store *st, uint64_t limit, struct err 
 		return err_set(err, ERR_NOMEM, "journal");
 	j->store = st;
 	j->limit = limit;
-	if ((rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0) {
+	if ((rc = store_begin(st, MDB_RDONLY, &txn)) == 0) {
 		rc = measure(j, txn);
 		mdb_txn_abort(txn);
 	}
@@ -154,50 +155,53 @@ full(const struct journal *j, struct err *err)
 	return err_set(err, ERR_FULL, "the journal has reached its limit of %llu MiB", (unsigned long long)j->limit >> 20);
 }
 
-/* After a failure the figures may be those of the transaction that is gone. */
-static void
-measure_again(struct journal *j)
+/* A failed commit may have reached the disk all the same: then what is there already is not written twice. */
+static int
+append_all(struct journal *j, MDB_txn *txn, const struct journal_entry *v, size_t n)
 {
-	MDB_txn	*txn;
-
-	if (mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn) != 0)
-		return;
-	(void)measure(j, txn);
-	mdb_txn_abort(txn);
-}
-
-int
-journal_append(struct journal *j, const struct journal_entry *v, size_t n, struct err *err)
-{
-	MDB_txn		*txn;
-	uint64_t	 last = j->stats.last_seq;
-	bool		 over;
+	uint64_t	 last;
+	size_t		 i = 0;
 	int		 rc = 0;
 
-	if (n == 0)
-		return 0;
-	if (journal_full(j))
-		return full(j, err);
-	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
-		return store_error(j->store, rc, "writing the journal", err);
-	for (size_t i = 0; i < n && rc == 0; i++) {
+	if (j->unsure) {
+		if ((rc = measure(j, txn)) != 0)
+			return rc;
+		while (i < n && v[i].seq <= j->stats.last_seq)
+			i++;
+	}
+	for (last = j->stats.last_seq; i < n && rc == 0; i++) {
 		if (v[i].seq <= last)
 			bug("journal: event %llu after %llu", (unsigned long long)v[i].seq, (unsigned long long)last);
 		last = v[i].seq;
 		rc = append_one(j, txn, &v[i]);
 	}
-	if (rc == 0)
-		rc = measure(j, txn);
-	over = rc == 0 && j->stats.bytes > j->limit;
-	if (rc == 0 && !over) {
-		rc = mdb_txn_commit(txn);
-		txn = NULL;
-	}
-	if (rc == 0 && !over)
+	return rc == 0 ? measure(j, txn) : rc;
+}
+
+int
+journal_append(struct journal *j, const struct journal_entry *v, size_t n, struct err *err)
+{
+	struct journal_stats	 was = j->stats;
+	MDB_txn			*txn;
+	bool			 over;
+	int			 rc;
+
+	if (n == 0)
 		return 0;
-	if (txn != NULL)
+	if (journal_full(j))
+		return full(j, err);
+	if ((rc = store_begin(j->store, 0, &txn)) != 0)
+		return store_error(j->store, rc, "writing the journal", err);
+	rc = append_all(j, txn, v, n);
+	over = rc == 0 && j->stats.bytes > j->limit;
+	if (rc != 0 || over)
 		mdb_txn_abort(txn);
-	measure_again(j);
+	else if ((rc = mdb_txn_commit(txn)) == 0) {
+		j->unsure = false;
+		return 0;
+	} else
+		j->unsure = true;
+	j->stats = was;
 	return over ? full(j, err) : store_error(j->store, rc, "writing the journal", err);
 }
 
@@ -246,8 +250,9 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 	if (after >= j->stats.last_seq)
 		return 0;
 	store_put_u64(key, after + 1);
-	if ((rc = mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = store_begin(j->store, MDB_RDONLY, &txn)) != 0)
 		return store_error(j->store, rc, "reading the journal", err);
+	j->store->walks++;
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
 		goto out;
 	for (rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
@@ -268,6 +273,7 @@ out:
 	if (cur != NULL)
 		mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
+	j->store->walks--;
 	give_back_pages(j);
 	return rc == 0 ? 0 : store_error(j->store, rc, "reading the journal", err);
 }
@@ -275,6 +281,7 @@ out:
 int
 journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct err *err)
 {
+	struct journal_stats	 was = j->stats;
 	MDB_txn		*txn;
 	MDB_cursor	*cur;
 	MDB_val		 k, v;
@@ -284,7 +291,7 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 	*more_r = false;
 	if (j->stats.events == 0 || j->stats.first_seq > seq)
 		return 0;
-	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
+	if ((rc = store_begin(j->store, 0, &txn)) != 0)
 		return store_error(j->store, rc, "trimming the journal", err);
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) == 0) {
 		while ((rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST)) == 0 && k.mv_size == 8 && store_get_u64(k.mv_data) <= seq) {
@@ -301,11 +308,11 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 		rc = 0;
 	if (rc == 0)
 		rc = measure(j, txn);
-	if (rc != 0) {
+	if (rc != 0)
 		mdb_txn_abort(txn);
-		return store_error(j->store, rc, "trimming the journal", err);
-	}
-	if ((rc = mdb_txn_commit(txn)) != 0)
-		return store_error(j->store, rc, "trimming the journal", err);
-	return 0;
+	else if ((rc = mdb_txn_commit(txn)) == 0)
+		return 0;
+	j->stats = was;
+	*more_r = false;
+	return store_error(j->store, rc, "trimming the journal", err);
 }

@@ -1,6 +1,7 @@
 #ifndef EDS_STORE_H
 #define EDS_STORE_H
 
+#include "ipc/base/buf.h"
 #include "ipc/base/err.h"
 #include "ipc/base/slice.h"
 

@@ -15,11 +15,14 @@ struct store {
 	MDB_dbi		 db[STORE_DBS];
 	MDB_txn		*batch;		/* open between batch_begin and batch_commit */
 	int		 batch_rc;	/* first failure inside the batch            */
+	unsigned	 walks;		/* callbacks that hold slices of the map     */
 };
 
 void	 store_put_u64(uint8_t *out, uint64_t);		/* 8 bytes, big endian */
 uint64_t store_get_u64(const void *);
 int	 store_error(struct store *, int rc, const char *what, struct err *);
+/* Begins a transaction; LMDB's codes.  After a failed write LMDB wants the environment opened anew: done here. */
+int	 store_begin(struct store *, unsigned flags, MDB_txn **) MUST_CHECK;
 int	 store_write_begin(struct store *, MDB_txn **, struct err *) MUST_CHECK;
 int	 store_write_end(struct store *, MDB_txn *, int rc, const char *what, struct err *) MUST_CHECK;
 
