@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "ipc/base/buf.h"
 #include "ipc/base/hash.h"
@@ -22,7 +23,9 @@ struct journal {
 	uint64_t		 limit;
 	struct journal_stats	 stats;
 	bool			 unsure;	/* the last commit failed: what it had in it may be there */
-	size_t			 mapped;	/* read since the pages were given back */
+	size_t			 mapped;	/* read since the pages were given back, and where */
+	uintptr_t		 mapped_lo, mapped_hi;
+	unsigned		 mapped_in;	/* which opening of the store that was */
 };
 
 static void
@@ -229,13 +232,26 @@ entry_of(const MDB_val *k, const MDB_val *v)
 static void
 give_back_pages(struct journal *j)
 {
-	MDB_envinfo	 info;
-	MDB_stat	 st;
+	uintptr_t	 page = (uintptr_t)sysconf(_SC_PAGESIZE), lo = j->mapped_lo & ~(page - 1);
 
-	if (j->mapped < MAPPED_MOST || mdb_env_info(j->store->env, &info) != 0 || mdb_env_stat(j->store->env, &st) != 0)
+	if (j->mapped < MAPPED_MOST)
 		return;
+	/* Everything between two addresses inside the map is the map. */
+	(void)madvise((void *)lo, j->mapped_hi - lo, MADV_DONTNEED);
 	j->mapped = 0;
-	(void)madvise(info.me_mapaddr, (info.me_last_pgno + 1) * st.ms_psize, MADV_DONTNEED);
+	j->mapped_lo = j->mapped_hi = 0;
+}
+
+static void
+note_mapped(struct journal *j, const MDB_val *v)
+{
+	uintptr_t	 lo = (uintptr_t)v->mv_data, hi = lo + v->mv_size;
+
+	if (j->mapped_lo == 0 || lo < j->mapped_lo)
+		j->mapped_lo = lo;
+	if (hi > j->mapped_hi)
+		j->mapped_hi = hi;
+	j->mapped += v->mv_size;
 }
 
 int
@@ -253,6 +269,11 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 	if ((rc = store_begin(j->store, MDB_RDONLY, &txn)) != 0)
 		return store_error(j->store, rc, "reading the journal", err);
 	j->store->walks++;
+	if (j->mapped_in != j->store->openings) {	/* those addresses may be anybody's now */
+		j->mapped = 0;
+		j->mapped_lo = j->mapped_hi = 0;
+		j->mapped_in = j->store->openings;
+	}
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
 		goto out;
 	for (rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
@@ -261,7 +282,7 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 		if (k.mv_size != 8)
 			continue;
 		e = entry_of(&k, &v);
-		j->mapped += v.mv_size;
+		note_mapped(j, &v);
 		if (e.payload.p == NULL)
 			j->stats.damaged++;
 		if (fn(arg, &e) != 0)

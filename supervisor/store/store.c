@@ -111,6 +111,7 @@ open_again(struct store *st)
 	if (st->env != NULL)
 		mdb_env_close(st->env);
 	st->env = NULL;
+	st->openings++;
 	if ((rc = open_env(st)) == 0 && (rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0)
 		rc = name_dbs(st, txn, 0);
 	if (rc != 0) {

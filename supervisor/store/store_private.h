@@ -15,6 +15,7 @@ struct store {
 	MDB_dbi		 db[STORE_DBS];
 	MDB_txn		*batch;		/* open between batch_begin and batch_commit */
 	int		 batch_rc;	/* first failure inside the batch            */
+	unsigned	 openings;	/* how often the environment was opened again */
 	unsigned	 walks;		/* callbacks that hold slices of the map     */
 };
 

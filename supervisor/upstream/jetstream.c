@@ -155,7 +155,7 @@ room(const struct upstream *up, uint64_t *bytes_r)
 		return 0;
 	if (n == 0 && have == 0)
 		n = 1;
-	if (n > up->config.max_batch)
+	if (up->config.max_batch > 0 && n > up->config.max_batch)
 		n = up->config.max_batch;	/* the server refuses more */
 	return n > CONSUMER_MAX_BATCH ? CONSUMER_MAX_BATCH : n;
 }
@@ -308,6 +308,7 @@ run(struct upstream *up, uint64_t delivered)
 	if (up->stats.acked_seq == 0)
 		up->stats.acked_seq = up->info.ack_floor_stream_seq;
 	up->backoff_ms = 0;
+	up->anew = false;
 	up->create_seq = 0;
 	up->complaint[0] = '\0';
 	jetstream_wake(up);
@@ -340,7 +341,7 @@ static void
 not_found(struct upstream *up)
 {
 	/* Going on after what every destination has is better than any time or "now". */
-	up->create_seq = up->stats.acked_seq > 0 ? up->stats.acked_seq + 1 : 0;
+	up->create_seq = up->stats.acked_seq > 0 || up->anew ? up->stats.acked_seq + 1 : 0;
 	if (up->create_seq == 0 && !up->config.from_beginning && up->config.start_time_ns == 0)
 		log_warn(&up->log, "no import timestamp found, starting data stream from now");
 	ask_create(up, JS_CREATE);
@@ -397,7 +398,7 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 	if (found < wanted_seq && found <= known) {
 		up->stats.stream_end = found - 1;
 		(void)snprintf(text, sizeof(text), "the stream ends at %llu, but %llu has been delivered already: it was made anew or cut; "
-		    "`edsctl gap accept` goes on with it as it is", (unsigned long long)(found - 1), (unsigned long long)known);
+		    "`edsctl gap accept from-start` takes all of it, `edsctl gap accept` only what comes behind its end", (unsigned long long)(found - 1), (unsigned long long)known);
 		if (strcmp(text, up->text) != 0)
 			log_error(&up->log, "%s", text);
 		upstream_retry_later(up, UPSTREAM_GAP, text);

@@ -278,6 +278,7 @@ upstream_hold(struct upstream *up, bool hold, const char *why)
 void
 upstream_begin_anew(struct upstream *up, uint64_t seq)
 {
+	up->anew = true;
 	up->stats.acked_seq = seq;
 	up->stats.horizon = seq;
 	window_begin_anew(up->window, seq);

@@ -51,6 +51,7 @@ struct upstream {
 	uint64_t		 pull_left;	/* deliveries it may still bring; 0: none open */
 	ev_timer		 silence;	/* nothing heard of an open pull */
 	bool			 pending_known;	/* stats.server_pending is of this consumer's last delivery */
+	bool			 anew;		/* the stream is a new one: all of it behind acked_seq is ours, also behind 0 */
 	bool			 pull_wanted;	/* after the probe */
 	mono_t			 stalled_at;	/* since then there was no room or no wish to pull; 0: we do */
 	bool			 rewind_wanted;	/* after the probe: our own pull is still open */
