@@ -3,7 +3,7 @@
 
 UNIT_SRC  = $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN  = $(UNIT_SRC:%.c=$(B)/%)
-SUPPORT_O = $(call obj,$(filter-out %/clock_shift.c,$(wildcard tests/support/*.c)))
+SUPPORT_O = $(call obj,$(filter-out %/clock_shift.c %/fail.c,$(wildcard tests/support/*.c)))
 # preloaded by end-to-end tests, never linked
 CLOCK_SHIFT = $(B)/tests/support/clock_shift.so
 $(CLOCK_SHIFT): $(B)/tests/support/clock_shift.o
@@ -27,6 +27,11 @@ $(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(foreach d,$(DRIVERS),$(wildcard drive
 $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(call pc,jansson) $(LIBS_WORKER)
+
+# In a test_fail_* calls fail on command.
+FAIL_BIN = $(filter $(B)/tests/unit/ipc/test_fail_% $(B)/tests/unit/supervisor/test_fail_%,$(UNIT_BIN))
+$(FAIL_BIN): $(B)/tests/support/fail.o
+$(FAIL_BIN): LIBS_TEST += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup -ldl
 
 unit: $(UNIT_BIN)
 	@EDS_BUILD=$(B) sh tests/support/run-unit.sh $(UNIT_BIN)

@@ -94,7 +94,7 @@ journal_open(struct journal **j_r, struct store *st, uint64_t limit, struct err 
 	j->store = st;
 	j->limit = limit;
 	j->thread = pthread_self();
-	if ((rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0) {
+	if ((rc = store_begin(st, MDB_RDONLY, &txn)) == 0) {
 		rc = measure(j, txn);
 		mdb_txn_abort(txn);
 	}
@@ -180,7 +180,7 @@ measure_again(struct journal *j)
 {
 	MDB_txn	*txn;
 
-	if (mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn) != 0)
+	if (store_begin(j->store, MDB_RDONLY, &txn) != 0)
 		return;
 	(void)measure(j, txn);
 	mdb_txn_abort(txn);
@@ -198,7 +198,7 @@ journal_append(struct journal *j, const struct journal_entry *v, size_t n, struc
 		return 0;
 	if (j->work.bytes >= j->limit)
 		return full(j, err);
-	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
+	if ((rc = store_begin(j->store, 0, &txn)) != 0)
 		return store_error(j->store, rc, "writing the journal", err);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		/* Once more, or between others, when a spill had to be taken back. */
@@ -253,8 +253,9 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 	if (after >= j->stats.last_seq)
 		return 0;
 	store_put_u64(key, after + 1);
-	if ((rc = mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = store_begin(j->store, MDB_RDONLY, &txn)) != 0)
 		return store_error(j->store, rc, "reading the journal", err);
+	j->store->walks++;
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
 		goto out;
 	for (rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
@@ -275,6 +276,7 @@ out:
 	if (cur != NULL)
 		mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
+	j->store->walks--;
 	if (j->mapped >= MAPPED_MOST) {
 		store_give_back_pages(j->store);
 		j->mapped = 0;
@@ -285,6 +287,7 @@ out:
 int
 journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct err *err)
 {
+	struct journal_stats	 was = j->work;
 	MDB_txn		*txn;
 	MDB_cursor	*cur;
 	MDB_val		 k, v;
@@ -294,7 +297,7 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 	*more_r = false;
 	if (j->work.events == 0 || j->work.first_seq > seq)
 		return 0;
-	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
+	if ((rc = store_begin(j->store, 0, &txn)) != 0)
 		return store_error(j->store, rc, "trimming the journal", err);
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) == 0) {
 		while ((rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST)) == 0 && k.mv_size == 8 && store_get_u64(k.mv_data) <= seq) {
@@ -311,13 +314,14 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 		rc = 0;
 	if (rc == 0)
 		rc = measure(j, txn);
-	if (rc != 0) {
+	if (rc != 0)
 		mdb_txn_abort(txn);
-		return store_error(j->store, rc, "trimming the journal", err);
+	else if ((rc = mdb_txn_commit(txn)) == 0) {
+		publish_if_alone(j);
+		store_give_back_pages(j->store);
+		return 0;
 	}
-	if ((rc = mdb_txn_commit(txn)) != 0)
-		return store_error(j->store, rc, "trimming the journal", err);
-	publish_if_alone(j);
-	store_give_back_pages(j->store);
-	return 0;
+	j->work = was;
+	*more_r = false;
+	return store_error(j->store, rc, "trimming the journal", err);
 }

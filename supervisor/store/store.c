@@ -58,12 +58,14 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	case ENOSPC:
 	case EDQUOT:
 		return err_set(err, ERR_FULL, "%s: no room for the store %s; free some disk space", what, st->path);
+	case MDB_PANIC:
+	case EIO:	/* also LMDB's word for a write that was cut short */
+		return err_set(err, ERR_IO, "%s: the store %s cannot be read or written; look for a full or failing disk", what, st->path);
 	case ENOMEM:
 		return err_set(err, ERR_NOMEM, "%s", what);
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
-	case MDB_PANIC:
 		return err_set(err, ERR_INVALID, "%s: the store %s is damaged (%s); stop the server, move the directory "
 		    "away and start again: delivery then resumes where the stream's consumer stands", what, st->path,
 		    mdb_strerror(rc));
@@ -72,17 +74,128 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	}
 }
 
-/* Writers of the thread that opened the store share its batch while one is open; others wait for LMDB's lock. */
+/* LMDB does not tell where its map is; the kernel does. */
+static void
+find_map(struct store *st)
+{
+	struct buf	 name = { 0 };
+	char		 line[5000];
+	FILE		*f = fopen("/proc/self/maps", "re");
+	uintptr_t	 from, to;
+	char		*path;
+
+	st->map = NULL;
+	buf_printf(&name, "%s/data.mdb\n", st->path);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
+		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+			st->map = (void *)from;
+			break;
+		}
+	if (f != NULL)
+		(void)fclose(f);
+	buf_free(&name);
+}
+
+void
+store_give_back_pages(struct store *st)
+{
+	MDB_envinfo	 info;
+	MDB_stat	 stat;
+
+	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
+		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+}
+
+/* Without MDB_NOTLS a callback that is given entries could not look at others. */
+static int
+open_env(struct store *st)
+{
+	int	 rc;
+
+	if ((rc = mdb_env_create(&st->env)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_maxdbs(st->env, STORE_DBS)) == 0 && (rc = mdb_env_set_mapsize(st->env, STORE_MAP_SIZE)) == 0)
+		rc = mdb_env_open(st->env, st->path, MDB_NORDAHEAD | MDB_NOTLS, 0600);
+	return rc;
+}
+
+/* Ends the transaction. */
+static int
+name_dbs(struct store *st, MDB_txn *txn, unsigned flags)
+{
+	int	 rc = 0;
+
+	for (int i = 0; i < STORE_DBS && rc == 0; i++)
+		rc = mdb_dbi_open(txn, db_names[i], flags, &st->db[i]);
+	if (rc == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+/* What is durable is read from the file again. */
+static int
+open_again(struct store *st)
+{
+	MDB_txn	*txn;
+	int	 rc;
+
+	if (st->env != NULL)
+		mdb_env_close(st->env);
+	st->env = NULL;
+	if ((rc = open_env(st)) == 0 && (rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0)
+		rc = name_dbs(st, txn, 0);
+	if (rc != 0) {
+		mdb_env_close(st->env);
+		st->env = NULL;
+	} else
+		find_map(st);
+	return rc;
+}
+
+static bool
+at_home(const struct store *st)
+{
+	return pthread_equal(st->thread, pthread_self());
+}
+
+int
+store_begin(struct store *st, unsigned flags, MDB_txn **txn_r)
+{
+	int	 rc = st->env == NULL ? MDB_PANIC : mdb_txn_begin(st->env, NULL, flags, txn_r);
+
+	if (rc != MDB_PANIC || !at_home(st) || st->shared || st->walks > 0 || st->batch != NULL)
+		return rc;
+	return (rc = open_again(st)) == 0 ? mdb_txn_begin(st->env, NULL, flags, txn_r) : rc;
+}
+
+void
+store_share(struct store *st, bool shared)
+{
+	st->shared = shared;
+}
+
+void
+store_mend(struct store *st)
+{
+	MDB_txn	*txn;
+
+	if (store_begin(st, MDB_RDONLY, &txn) == 0)
+		mdb_txn_abort(txn);
+}
+
+/* The thread that opened the store has its batch; another one waits for LMDB's lock. */
 int
 store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 {
 	int	 rc;
 
-	if (pthread_equal(st->thread, pthread_self()) && st->batch != NULL) {
+	if (at_home(st) && st->batch != NULL) {
 		*txn_r = st->batch;
 		return 0;
 	}
-	if ((rc = mdb_txn_begin(st->env, NULL, 0, txn_r)) != 0)
+	if ((rc = store_begin(st, 0, txn_r)) != 0)
 		return store_error(st, rc, "beginning a write", err);
 	return 0;
 }
@@ -90,7 +203,7 @@ store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 int
 store_write_end(struct store *st, MDB_txn *txn, int rc, const char *what, struct err *err)
 {
-	if (pthread_equal(st->thread, pthread_self()) && txn == st->batch) {
+	if (at_home(st) && txn == st->batch) {
 		if (rc != 0 && st->batch_rc == 0)
 			st->batch_rc = rc;
 		return rc == 0 ? 0 : store_error(st, rc, what, err);
@@ -123,7 +236,7 @@ get_one(struct store *st, enum store_db db, struct slice key, struct buf *out, c
 	MDB_val	 k = { key.n, (void *)(uintptr_t)key.p }, v;
 	int	 rc;
 
-	if ((rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = store_begin(st, MDB_RDONLY, &txn)) != 0)
 		return store_error(st, rc, what, err);
 	if ((rc = mdb_get(txn, st->db[db], &k, &v)) == 0)
 		buf_add(out, v.mv_data, v.mv_size);
@@ -142,8 +255,9 @@ each(struct store *st, enum store_db db, struct slice prefix, store_pair_fn fn, 
 	MDB_val		 k = { prefix.n, (void *)(uintptr_t)prefix.p }, v;
 	int		 rc;
 
-	if ((rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = store_begin(st, MDB_RDONLY, &txn)) != 0)
 		return store_error(st, rc, what, err);
+	st->walks++;
 	if ((rc = mdb_cursor_open(txn, st->db[db], &cur)) != 0)
 		goto out;
 	for (rc = mdb_cursor_get(cur, &k, &v, prefix.n == 0 ? MDB_FIRST : MDB_SET_RANGE); rc == 0;
@@ -160,6 +274,7 @@ out:
 	if (cur != NULL)
 		mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
+	st->walks--;
 	return rc == 0 ? 0 : store_error(st, rc, what, err);
 }
 
@@ -189,49 +304,9 @@ open_dbs(struct store *st, struct err *err)
 	MDB_txn	*txn;
 	int	 rc;
 
-	if ((rc = mdb_txn_begin(st->env, NULL, 0, &txn)) != 0)
-		return store_error(st, rc, "opening the store", err);
-	for (int i = 0; i < STORE_DBS; i++) {
-		if ((rc = mdb_dbi_open(txn, db_names[i], MDB_CREATE, &st->db[i])) != 0) {
-			mdb_txn_abort(txn);
-			return store_error(st, rc, "opening the store", err);
-		}
-	}
-	if ((rc = mdb_txn_commit(txn)) != 0)
-		return store_error(st, rc, "opening the store", err);
-	return 0;
-}
-
-/* LMDB does not tell where its map is; the kernel does. */
-static void
-find_map(struct store *st)
-{
-	struct buf	 name = { 0 };
-	char		 line[5000];
-	FILE		*f = fopen("/proc/self/maps", "re");
-	uintptr_t	 from, to;
-	char		*path;
-
-	buf_printf(&name, "%s/data.mdb\n", st->path);
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
-		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
-			st->map = (void *)from;
-			break;
-		}
-	if (f != NULL)
-		(void)fclose(f);
-	buf_free(&name);
-}
-
-void
-store_give_back_pages(struct store *st)
-{
-	MDB_envinfo	 info;
-	MDB_stat	 stat;
-
-	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
-		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+	if ((rc = mdb_txn_begin(st->env, NULL, 0, &txn)) == 0)
+		rc = name_dbs(st, txn, MDB_CREATE);
+	return rc == 0 ? 0 : store_error(st, rc, "opening the store", err);
 }
 
 int
@@ -253,9 +328,7 @@ store_open(struct store **st_r, const char *data_dir, struct err *err)
 		(void)err_sys(err, "cannot create the store %s", st->path);
 		goto fail;
 	}
-	if ((rc = mdb_env_create(&st->env)) != 0 || (rc = mdb_env_set_maxdbs(st->env, STORE_DBS)) != 0 ||
-	    (rc = mdb_env_set_mapsize(st->env, STORE_MAP_SIZE)) != 0 ||
-	    (rc = mdb_env_open(st->env, st->path, MDB_NORDAHEAD, 0600)) != 0) {
+	if ((rc = open_env(st)) != 0) {
 		(void)store_error(st, rc, "opening the store", err);
 		goto fail;
 	}
@@ -297,7 +370,7 @@ store_batch_begin(struct store *st, struct err *err)
 	if (st->batch != NULL)
 		bug("store_batch_begin() inside a batch");
 	st->batch_rc = 0;
-	if ((rc = mdb_txn_begin(st->env, NULL, 0, &st->batch)) != 0) {
+	if ((rc = store_begin(st, 0, &st->batch)) != 0) {
 		st->batch = NULL;
 		return store_error(st, rc, "beginning a batch", err);
 	}

@@ -1,6 +1,7 @@
 #ifndef EDS_STORE_H
 #define EDS_STORE_H
 
+#include "ipc/base/buf.h"
 #include "ipc/base/err.h"
 #include "ipc/base/buf.h"
 
@@ -17,6 +18,13 @@ struct store;
  */
 int	 store_open(struct store **, const char *data_dir, struct err *) MUST_CHECK;
 void	 store_close(struct store **);
+
+/*
+ * Another thread writes, from true to false: meanwhile the environment stays as it is, even after a
+ * failed write.  mend() opens it anew if that is needed; from the thread that opened the store, while it is not shared.
+ */
+void	 store_share(struct store *, bool shared);
+void	 store_mend(struct store *);
 
 /* Cursors: the stream sequence up to which a destination has everything of its route. */
 struct store_cursor {
