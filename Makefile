@@ -45,6 +45,7 @@ $(foreach d,$(DRIVERS),$(eval $(call driver_rule,$(d))))
 include etc/mk/tests.mk
 include etc/mk/fuzz.mk
 include etc/mk/chaos.mk
+include etc/mk/bench.mk
 include etc/mk/install.mk
 
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)

@@ -1,49 +1,32 @@
 /*
  * The one gate to the acknowledgement.  An event is acknowledged upstream
  * when every destination of its route has it, or it is in the journal, and when that is in the store.
- * Cursors are written together: at once when it is quiet, every few milliseconds under load.
+ * All of it is written by one job of the writer thread at a time; what comes up meanwhile makes the next one.
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "supervisor/supervisor_private.h"
 
-#define SETTLE_EVERY_MS	5
-#define STORE_AGAIN_S	1.0
+#define STORE_AGAIN_S		1.0
 #define HORIZON_EVERY_MS	60000
 
-static void
-again_in(struct supervisor *s, double seconds)
-{
-	if (ev_is_active(&s->settle_timer))
-		return;
-	ev_timer_set(&s->settle_timer, seconds, 0.);
-	ev_timer_start(s->loop, &s->settle_timer);
-}
-
-static int
-store_cursors(struct supervisor *s, struct err *err)
-{
-	struct store_cursor	 v[ROUTE_SLOTS];
-	unsigned		 slots[ROUTE_SLOTS];
-	size_t			 n = 0;
-
-	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
-		struct destination *d = &s->dest[i];
-
-		if (d->child == NULL || child_cursor(d->child)->seq == d->stored_seq)
-			continue;
-		v[n] = (struct store_cursor){ child_name(d->child), child_cursor(d->child)->seq };
-		slots[n++] = i;
-	}
-	if (n == 0)
-		return 0;
-	if (store_cursors_put(s->store, v, n, err) == -1)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		s->dest[slots[i]].stored_seq = v[i].seq;
-	return 0;
-}
+/* What one job writes, and what holds once it is written. */
+struct settle_job {
+	struct supervisor	*sup;
+	struct store		*store;
+	struct store_cursor	 cursor[ROUTE_SLOTS];
+	char			 name[ROUTE_SLOTS][64];
+	size_t			 n_cursors;
+	uint64_t		 floor;		/* every destination has everything up to here */
+	uint64_t		 horizon;	/* 0: not to be written */
+	uint64_t		 trim_to;	/* of the journal, 0: nothing */
+	bool			 trim_more;
+	struct spill		*spill;		/* NULL: nothing */
+	struct err		 spill_err;	/* a journal that is full does not hold the cursors up */
+	bool			 spilled;
+};
 
 uint64_t
 settled_everywhere(const struct supervisor *s)
@@ -57,7 +40,44 @@ settled_everywhere(const struct supervisor *s)
 }
 
 static void
-store_in_trouble(struct supervisor *s, const struct err *err)
+job_free(struct settle_job *j)
+{
+	spill_free(&j->spill);
+	free(j);
+}
+
+/* In the writer's thread: touches the store and the job, nothing else. */
+static int
+job_run(void *arg, struct err *err)
+{
+	struct settle_job	*j = arg;
+	char			 text[32];
+
+	if (j->n_cursors > 0 && store_cursors_put(j->store, j->cursor, j->n_cursors, err) == -1)
+		return -1;
+	if (j->horizon > 0) {
+		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)j->horizon);
+		if (store_fact_put(j->store, "horizon", slice_of(text), err) == -1)
+			return -1;
+	}
+	if (j->trim_to > 0 && journal_trim(j->sup->journal, j->trim_to, SPILL_EVENTS, &j->trim_more, err) == -1)
+		return -1;
+	if (j->spill != NULL)
+		j->spilled = spill_write(j->spill, j->sup->journal, &j->spill_err) == 0;
+	return 0;
+}
+
+static void
+again_in(struct supervisor *s, double seconds)
+{
+	if (ev_is_active(&s->settle_timer))
+		return;
+	ev_timer_set(&s->settle_timer, seconds, 0.);
+	ev_timer_start(s->loop, &s->settle_timer);
+}
+
+static void
+failed(struct supervisor *s, const struct err *err)
 {
 	if (s->store_trouble[0] == '\0')
 		log_error(&s->log, "%s; nothing is acknowledged until the store can be written", err->text);
@@ -66,43 +86,115 @@ store_in_trouble(struct supervisor *s, const struct err *err)
 	again_in(s, STORE_AGAIN_S);
 }
 
-/* How far the stream was empty for us: now and then is enough, it only narrows what a gap may hold. */
-static int
-store_horizon(struct supervisor *s, struct err *err)
+static void
+remember_stored(struct supervisor *s, const struct settle_job *j)
 {
-	char	 text[32];
+	for (size_t i = 0; i < j->n_cursors; i++) {
+		struct destination *d = destination_by_name(s, slice_of(j->name[i]));
 
-	if (s->upstream == NULL || upstream_stats(s->upstream)->horizon == s->horizon ||
-	    (s->phase == PHASE_RUNNING && mono_now() - s->horizon_at < HORIZON_EVERY_MS))
-		return 0;
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)upstream_stats(s->upstream)->horizon);
-	if (store_fact_put(s->store, "horizon", slice_of(text), err) == -1)
-		return -1;
-	s->horizon = upstream_stats(s->upstream)->horizon;
-	s->horizon_at = mono_now();
-	return 0;
+		if (d != NULL)
+			d->stored_seq = j->cursor[i].seq;
+	}
+	if (j->horizon > 0) {
+		s->horizon = j->horizon;
+		s->horizon_at = mono_now();
+	}
 }
 
-void
-settle_now(struct supervisor *s)
+static void
+job_done(void *arg, int rc, const struct err *err)
 {
-	struct err	 err = { 0 };
-	uint64_t	 floor;
+	struct settle_job	*j = arg;
+	struct supervisor	*s = j->sup;
+	uint64_t		 now, floor;
 
-	s->settle_wanted = false;
-	s->settled_at = mono_now();
-	if (store_cursors(s, &err) == -1 || spill_trim(s, &err) == -1 || store_horizon(s, &err) == -1) {
-		store_in_trouble(s, &err);
+	journal_publish(s->journal);
+	if (rc == -1) {
+		failed(s, err);
+		job_free(j);
 		return;
 	}
 	if (s->store_trouble[0] != '\0')
 		log_info(&s->log, "the store can be written again");
 	s->store_trouble[0] = '\0';
-	floor = window_after(s->window, settled_everywhere(s));
+	remember_stored(s, j);
+	/* A destination that came meanwhile may be further back. */
+	now = settled_everywhere(s);
+	floor = window_after(s->window, j->floor < now ? j->floor : now);
 	if (s->upstream != NULL && floor > window_head(s->window))
 		upstream_settle(s->upstream, floor);
+	if (j->spill != NULL)
+		spill_done(s, j->spill, j->spilled, &j->spill_err);
+	if (j->trim_to > 0 && !j->trim_more)
+		s->trimmed_at = mono_now();
+	if (j->trim_more)
+		s->settle_wanted = true;
+	job_free(j);
 	departed_go_back(s);
-	spill_check(s);
+	spill_plan(s);
+}
+
+static void
+take_cursors(struct supervisor *s, struct settle_job *j)
+{
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct destination *d = &s->dest[i];
+		size_t n = j->n_cursors;
+
+		if (d->child == NULL || child_cursor(d->child)->seq == d->stored_seq)
+			continue;
+		(void)snprintf(j->name[n], sizeof(j->name[n]), "%s", child_name(d->child));
+		j->cursor[n] = (struct store_cursor){ j->name[n], child_cursor(d->child)->seq };
+		j->n_cursors++;
+	}
+}
+
+/* How far the stream was empty for us: now and then is enough, it only narrows what a gap may hold. */
+static void
+take_horizon(struct supervisor *s, struct settle_job *j)
+{
+	if (s->upstream != NULL && upstream_stats(s->upstream)->horizon != s->horizon &&
+	    (s->phase != PHASE_RUNNING || mono_now() - s->horizon_at >= HORIZON_EVERY_MS))
+		j->horizon = upstream_stats(s->upstream)->horizon;
+}
+
+static void
+settle_start(struct supervisor *s)
+{
+	struct settle_job	*j;
+	struct err		 err = { 0 };
+
+	if (writer_busy(s->writer)) {
+		s->settle_wanted = true;	/* job_done() leads back here */
+		return;
+	}
+	if ((j = calloc(1, sizeof(*j))) == NULL) {
+		again_in(s, STORE_AGAIN_S);
+		return;
+	}
+	s->settle_wanted = false;
+	if (store_mend(s->store, &err) == -1) {
+		failed(s, &err);
+		free(j);
+		return;
+	}
+	j->sup = s;
+	j->store = s->store;
+	j->floor = settled_everywhere(s);
+	take_cursors(s, j);
+	take_horizon(s, j);
+	j->trim_to = spill_trim_to(s);
+	if (s->store_trouble[0] == '\0')
+		j->spill = spill_take(s);
+	writer_start(s->writer, &(struct writer_job){ .arg = j, .run = job_run, .done = job_done });
+}
+
+void
+settle_now(struct supervisor *s)
+{
+	writer_wait(s->writer);
+	settle_start(s);
+	writer_wait(s->writer);
 }
 
 static void
@@ -112,23 +204,16 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 
 	(void)loop;
 	(void)events;
-	if (!s->settle_wanted || s->store_trouble[0] != '\0')
-		return;
-	if (mono_now() - s->settled_at >= SETTLE_EVERY_MS)
-		settle_now(s);
-	else
-		again_in(s, SETTLE_EVERY_MS / 1000.0);
+	if (s->settle_wanted && s->store_trouble[0] == '\0' && !writer_busy(s->writer))
+		settle_start(s);
 }
 
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
-	struct supervisor	*s = w->data;
-
 	(void)loop;
 	(void)events;
-	if (s->settle_wanted)
-		settle_now(s);
+	settle_start(w->data);
 }
 
 void
@@ -137,19 +222,23 @@ settle_soon(struct supervisor *s)
 	s->settle_wanted = true;
 }
 
-void
-settle_init(struct supervisor *s)
+int
+settle_init(struct supervisor *s, struct err *err)
 {
 	ev_prepare_init(&s->settle_prepare, on_prepare);
 	s->settle_prepare.data = s;
 	ev_prepare_start(s->loop, &s->settle_prepare);
 	ev_init(&s->settle_timer, on_timer);
 	s->settle_timer.data = s;
+	return writer_new(&s->writer, s->loop, err);
 }
 
 void
 settle_stop(struct supervisor *s)
 {
+	if (s->writer != NULL)
+		writer_wait(s->writer);
+	writer_free(&s->writer);
 	ev_prepare_stop(s->loop, &s->settle_prepare);
 	ev_timer_stop(s->loop, &s->settle_timer);
 }

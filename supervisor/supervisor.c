@@ -87,10 +87,9 @@ build(struct supervisor *s, struct err *err)
 		return -1;
 	gaps_init(s);
 	read_horizon(s);
-	settle_init(s);
 	heart_init(s);
 	lifetime_init(s);
-	return 0;
+	return settle_init(s, err);
 }
 
 static int

@@ -13,6 +13,7 @@
 #include "supervisor/metrics/metrics_http.h"
 #include "supervisor/sd_notify.h"
 #include "supervisor/store/store.h"
+#include "supervisor/store/writer.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upstream/upstream.h"
 
@@ -66,12 +67,14 @@ struct supervisor {
 	ev_prepare			 settle_prepare;
 	ev_timer			 settle_timer;
 	bool				 settle_wanted;
-	mono_t				 settled_at;
+	struct writer			*writer;
 	char				 store_trouble[600];
 
 	/* spill.c */
 	ev_timer			 spill_timer;
 	mono_t				 spilled_at, trimmed_at;
+	uint64_t			 generation;		/* counts destinations that came */
+	uint64_t			 spill_generation;	/* when the spill under way was taken */
 	char				 journal_trouble[600];
 
 	/* gaps.c */
@@ -122,17 +125,23 @@ void	 upstream_hold_by_need(struct supervisor *);
 uint64_t destinations_ack_pending(const struct supervisor *);
 
 /* settle.c */
-void	 settle_init(struct supervisor *);
+int	 settle_init(struct supervisor *, struct err *) MUST_CHECK;
 void	 settle_soon(struct supervisor *);
-void	 settle_now(struct supervisor *);
+void	 settle_now(struct supervisor *);		/* waits for the disk */
 void	 settle_stop(struct supervisor *);
 uint64_t settled_everywhere(const struct supervisor *);	/* stream sequence that every destination has */
 
 /* spill.c */
 int	 spill_init(struct supervisor *, struct err *) MUST_CHECK;
 void	 spill_stop(struct supervisor *);
-void	 spill_check(struct supervisor *);
-int	 spill_trim(struct supervisor *, struct err *) MUST_CHECK;
+#define SPILL_EVENTS	4000	/* of one transaction */
+struct spill;
+struct spill *spill_take(struct supervisor *);		/* NULL: nothing to do */
+int	 spill_write(struct spill *, struct journal *, struct err *) MUST_CHECK;	/* in the writer's thread */
+void	 spill_done(struct supervisor *, const struct spill *, bool written, const struct err *);
+void	 spill_free(struct spill **);
+void	 spill_plan(struct supervisor *);
+uint64_t spill_trim_to(struct supervisor *);		/* 0: nothing to trim now */
 
 /* schemas.c */
 void	 schemas_want(struct supervisor *, struct child *, struct slice table, struct slice version);

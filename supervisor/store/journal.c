@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "ipc/base/buf.h"
 #include "ipc/base/hash.h"
@@ -21,11 +19,11 @@
 struct journal {
 	struct store		*store;
 	uint64_t		 limit;
-	struct journal_stats	 stats;
-	bool			 unsure;	/* the last commit failed: what it had in it may be there */
-	size_t			 mapped;	/* read since the pages were given back, and where */
-	uintptr_t		 mapped_lo, mapped_hi;
-	unsigned		 mapped_in;	/* which opening of the store that was */
+	pthread_t		 thread;	/* that reads; appends and trims may come from another one */
+	struct journal_stats	 stats;		/* as the reading thread knows them */
+	struct journal_stats	 work;		/* as the writing one left them */
+	bool			 unsure;	/* the last append failed, but may have reached the disk */
+	size_t			 mapped;	/* bytes read since the pages were given back */
 };
 
 static void
@@ -52,20 +50,37 @@ measure(struct journal *j, MDB_txn *txn)
 
 	if (rc != 0)
 		return rc;
-	j->stats.events = st.ms_entries;
-	j->stats.bytes = (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
-	j->stats.first_seq = j->stats.last_seq = 0;
+	j->work.events = st.ms_entries;
+	j->work.bytes = (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
+	j->work.first_seq = j->work.last_seq = 0;
 	if (st.ms_entries == 0)
 		return 0;
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
 		return rc;
 	if ((rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST)) == 0 && k.mv_size == 8) {
-		j->stats.first_seq = store_get_u64(k.mv_data);
+		j->work.first_seq = store_get_u64(k.mv_data);
 		if ((rc = mdb_cursor_get(cur, &k, &v, MDB_LAST)) == 0 && k.mv_size == 8)
-			j->stats.last_seq = store_get_u64(k.mv_data);
+			j->work.last_seq = store_get_u64(k.mv_data);
 	}
 	mdb_cursor_close(cur);
 	return rc;
+}
+
+void
+journal_publish(struct journal *j)
+{
+	uint64_t	 damaged = j->stats.damaged;
+
+	j->stats = j->work;
+	j->stats.damaged = damaged;	/* counted by the reader */
+}
+
+/* Who reads and writes in one thread need not publish. */
+static void
+publish_if_alone(struct journal *j)
+{
+	if (pthread_equal(j->thread, pthread_self()))
+		journal_publish(j);
 }
 
 int
@@ -79,6 +94,7 @@ journal_open(struct journal **j_r, struct store *st, uint64_t limit, struct err 
 		return err_set(err, ERR_NOMEM, "journal");
 	j->store = st;
 	j->limit = limit;
+	j->thread = pthread_self();
 	if ((rc = store_begin(st, MDB_RDONLY, &txn)) == 0) {
 		rc = measure(j, txn);
 		mdb_txn_abort(txn);
@@ -87,6 +103,7 @@ journal_open(struct journal **j_r, struct store *st, uint64_t limit, struct err 
 		free(j);
 		return store_error(st, rc, "opening the journal", err);
 	}
+	journal_publish(j);
 	*j_r = j;
 	return 0;
 }
@@ -133,14 +150,14 @@ journal_stats(const struct journal *j)
 
 /* Room for the entry is reserved in the page and filled there: one copy. */
 static int
-append_one(struct journal *j, MDB_txn *txn, const struct journal_entry *e)
+append_one(struct journal *j, MDB_txn *txn, const struct journal_entry *e, bool behind)
 {
 	uint8_t	 key[8], *out;
 	MDB_val	 k = { sizeof(key), key }, v = { HEAD + e->subject.n + e->payload.n, NULL };
 	int	 rc;
 
 	store_put_u64(key, e->seq);
-	if ((rc = mdb_put(txn, j->store->db[STORE_JOURNAL], &k, &v, MDB_APPEND | MDB_RESERVE)) != 0)
+	if ((rc = mdb_put(txn, j->store->db[STORE_JOURNAL], &k, &v, MDB_RESERVE | (behind ? MDB_APPEND : 0))) != 0)
 		return rc;
 	out = v.mv_data;
 	put_u32(out + 8, (uint32_t)e->subject.n);
@@ -158,53 +175,45 @@ full(const struct journal *j, struct err *err)
 	return err_set(err, ERR_FULL, "the journal has reached its limit of %llu MiB", (unsigned long long)j->limit >> 20);
 }
 
-/* A failed commit may have reached the disk all the same: then what is there already is not written twice. */
-static int
-append_all(struct journal *j, MDB_txn *txn, const struct journal_entry *v, size_t n)
-{
-	uint64_t	 last;
-	size_t		 i = 0;
-	int		 rc = 0;
-
-	if (j->unsure) {
-		if ((rc = measure(j, txn)) != 0)
-			return rc;
-		while (i < n && v[i].seq <= j->stats.last_seq)
-			i++;
-	}
-	for (last = j->stats.last_seq; i < n && rc == 0; i++) {
-		if (v[i].seq <= last)
-			bug("journal: event %llu after %llu", (unsigned long long)v[i].seq, (unsigned long long)last);
-		last = v[i].seq;
-		rc = append_one(j, txn, &v[i]);
-	}
-	return rc == 0 ? measure(j, txn) : rc;
-}
-
 int
 journal_append(struct journal *j, const struct journal_entry *v, size_t n, struct err *err)
 {
-	struct journal_stats	 was = j->stats;
-	MDB_txn			*txn;
-	bool			 over;
-	int			 rc;
+	struct journal_stats	 was = j->work;
+	MDB_txn		*txn;
+	uint64_t	 last = was.last_seq;
+	bool		 over;
+	int		 rc = 0;
 
 	if (n == 0)
 		return 0;
-	if (journal_full(j))
+	if (j->work.bytes >= j->limit)
 		return full(j, err);
 	if ((rc = store_begin(j->store, 0, &txn)) != 0)
 		return store_error(j->store, rc, "writing the journal", err);
-	rc = append_all(j, txn, v, n);
-	over = rc == 0 && j->stats.bytes > j->limit;
-	if (rc != 0 || over)
-		mdb_txn_abort(txn);
-	else if ((rc = mdb_txn_commit(txn)) == 0) {
-		j->unsure = false;
+	if (j->unsure && (rc = measure(j, txn)) == 0)
+		last = j->work.last_seq;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		/* Once more, or between others, when a spill had to be taken back. */
+		rc = append_one(j, txn, &v[i], v[i].seq > last);
+		if (v[i].seq > last)
+			last = v[i].seq;
+	}
+	if (rc == 0)
+		rc = measure(j, txn);
+	over = rc == 0 && j->work.bytes > j->limit;
+	if (rc == 0 && !over) {
+		rc = mdb_txn_commit(txn);
+		j->unsure = rc != 0;
+		txn = NULL;
+	}
+	if (rc == 0 && !over) {
+		publish_if_alone(j);
 		return 0;
-	} else
-		j->unsure = true;
-	j->stats = was;
+	}
+	if (txn != NULL)
+		mdb_txn_abort(txn);
+	j->work = was;
+	publish_if_alone(j);
 	return over ? full(j, err) : store_error(j->store, rc, "writing the journal", err);
 }
 
@@ -225,35 +234,6 @@ entry_of(const MDB_val *k, const MDB_val *v)
 	return e;
 }
 
-/*
- * What was read stays mapped and would count as our memory, up to the whole
- * journal.  The pages are clean and in the page cache, so giving them back costs little.
- */
-static void
-give_back_pages(struct journal *j)
-{
-	uintptr_t	 page = (uintptr_t)sysconf(_SC_PAGESIZE), lo = j->mapped_lo & ~(page - 1);
-
-	if (j->mapped < MAPPED_MOST)
-		return;
-	/* Everything between two addresses inside the map is the map. */
-	(void)madvise((void *)lo, j->mapped_hi - lo, MADV_DONTNEED);
-	j->mapped = 0;
-	j->mapped_lo = j->mapped_hi = 0;
-}
-
-static void
-note_mapped(struct journal *j, const MDB_val *v)
-{
-	uintptr_t	 lo = (uintptr_t)v->mv_data, hi = lo + v->mv_size;
-
-	if (j->mapped_lo == 0 || lo < j->mapped_lo)
-		j->mapped_lo = lo;
-	if (hi > j->mapped_hi)
-		j->mapped_hi = hi;
-	j->mapped += v->mv_size;
-}
-
 int
 journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct err *err)
 {
@@ -269,11 +249,6 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 	if ((rc = store_begin(j->store, MDB_RDONLY, &txn)) != 0)
 		return store_error(j->store, rc, "reading the journal", err);
 	j->store->walks++;
-	if (j->mapped_in != j->store->openings) {	/* those addresses may be anybody's now */
-		j->mapped = 0;
-		j->mapped_lo = j->mapped_hi = 0;
-		j->mapped_in = j->store->openings;
-	}
 	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
 		goto out;
 	for (rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
@@ -282,7 +257,7 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 		if (k.mv_size != 8)
 			continue;
 		e = entry_of(&k, &v);
-		note_mapped(j, &v);
+		j->mapped += v.mv_size;
 		if (e.payload.p == NULL)
 			j->stats.damaged++;
 		if (fn(arg, &e) != 0)
@@ -295,14 +270,17 @@ out:
 		mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
 	j->store->walks--;
-	give_back_pages(j);
+	if (j->mapped >= MAPPED_MOST) {
+		store_give_back_pages(j->store);
+		j->mapped = 0;
+	}
 	return rc == 0 ? 0 : store_error(j->store, rc, "reading the journal", err);
 }
 
 int
 journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct err *err)
 {
-	struct journal_stats	 was = j->stats;
+	struct journal_stats	 was = j->work;
 	MDB_txn		*txn;
 	MDB_cursor	*cur;
 	MDB_val		 k, v;
@@ -310,7 +288,7 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 	int		 rc;
 
 	*more_r = false;
-	if (j->stats.events == 0 || j->stats.first_seq > seq)
+	if (j->work.events == 0 || j->work.first_seq > seq)
 		return 0;
 	if ((rc = store_begin(j->store, 0, &txn)) != 0)
 		return store_error(j->store, rc, "trimming the journal", err);
@@ -331,9 +309,14 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 		rc = measure(j, txn);
 	if (rc != 0)
 		mdb_txn_abort(txn);
-	else if ((rc = mdb_txn_commit(txn)) == 0)
-		return 0;
-	j->stats = was;
-	*more_r = false;
-	return store_error(j->store, rc, "trimming the journal", err);
+	else
+		rc = mdb_txn_commit(txn);
+	if (rc != 0) {
+		j->work = was;
+		*more_r = false;
+		return store_error(j->store, rc, "trimming the journal", err);
+	}
+	publish_if_alone(j);
+	store_give_back_pages(j->store);
+	return 0;
 }

@@ -27,6 +27,12 @@ struct journal_stats {
 int	 journal_open(struct journal **, struct store *, uint64_t limit_bytes, struct err *) MUST_CHECK;
 void	 journal_close(struct journal **);
 
+/*
+ * append and trim may run in another thread than everything else; then the figures below
+ * follow only with journal_publish(), called by the reading thread while the other is idle.
+ */
+void	 journal_publish(struct journal *);
+
 bool	 journal_enabled(const struct journal *);
 bool	 journal_full(const struct journal *);
 uint64_t journal_room(const struct journal *);			/* bytes left below the limit */

@@ -14,6 +14,7 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +51,8 @@ store_get_u64(const void *p)
 int
 store_error(struct store *st, int rc, const char *what, struct err *err)
 {
+	if (rc == MDB_PANIC || rc == EIO || rc == ENOSPC || rc == EDQUOT)
+		atomic_store(&st->broken, true);
 	switch (rc) {
 	case MDB_NOTFOUND:
 		return err_set(err, ERR_NOTFOUND, "%s: not found", what);
@@ -57,7 +60,7 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	case ENOSPC:
 	case EDQUOT:
 		return err_set(err, ERR_FULL, "%s: no room for the store %s; free some disk space", what, st->path);
-	case MDB_PANIC:
+	case MDB_PANIC:	/* a write failed before */
 	case EIO:	/* also LMDB's word for a write that was cut short */
 		return err_set(err, ERR_IO, "%s: the store %s cannot be read or written; look for a full or failing disk", what, st->path);
 	case ENOMEM:
@@ -73,7 +76,13 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	}
 }
 
-/* Writers share st->txn while a batch is open. */
+/* Writers of the thread that opened the store share its batch while one is open; others wait for LMDB's lock. */
+int
+store_begin(struct store *st, unsigned flags, MDB_txn **txn_r)
+{
+	return st->env == NULL ? MDB_PANIC : mdb_txn_begin(st->env, NULL, flags, txn_r);
+}
+
 /* Without MDB_NOTLS a callback that is given entries could not look at others. */
 static int
 open_env(struct store *st)
@@ -101,42 +110,12 @@ name_dbs(struct store *st, MDB_txn *txn, unsigned flags)
 	return rc;
 }
 
-/* What is durable is read from the file again. */
-static int
-open_again(struct store *st)
-{
-	MDB_txn	*txn;
-	int	 rc;
-
-	if (st->env != NULL)
-		mdb_env_close(st->env);
-	st->env = NULL;
-	st->openings++;
-	if ((rc = open_env(st)) == 0 && (rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0)
-		rc = name_dbs(st, txn, 0);
-	if (rc != 0) {
-		mdb_env_close(st->env);
-		st->env = NULL;
-	}
-	return rc;
-}
-
-int
-store_begin(struct store *st, unsigned flags, MDB_txn **txn_r)
-{
-	int	 rc = st->env == NULL ? MDB_PANIC : mdb_txn_begin(st->env, NULL, flags, txn_r);
-
-	if (rc != MDB_PANIC || st->walks > 0 || st->batch != NULL)
-		return rc;
-	return (rc = open_again(st)) == 0 ? mdb_txn_begin(st->env, NULL, flags, txn_r) : rc;
-}
-
 int
 store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 {
 	int	 rc;
 
-	if (st->batch != NULL) {
+	if (pthread_equal(st->thread, pthread_self()) && st->batch != NULL) {
 		*txn_r = st->batch;
 		return 0;
 	}
@@ -148,7 +127,7 @@ store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 int
 store_write_end(struct store *st, MDB_txn *txn, int rc, const char *what, struct err *err)
 {
-	if (txn == st->batch) {
+	if (pthread_equal(st->thread, pthread_self()) && txn == st->batch) {
 		if (rc != 0 && st->batch_rc == 0)
 			st->batch_rc = rc;
 		return rc == 0 ? 0 : store_error(st, rc, what, err);
@@ -249,9 +228,69 @@ open_dbs(struct store *st, struct err *err)
 	MDB_txn	*txn;
 	int	 rc;
 
-	if ((rc = mdb_txn_begin(st->env, NULL, 0, &txn)) == 0)
+	if ((rc = store_begin(st, 0, &txn)) == 0)
 		rc = name_dbs(st, txn, MDB_CREATE);
 	return rc == 0 ? 0 : store_error(st, rc, "opening the store", err);
+}
+
+/* LMDB does not tell where its map is; the kernel does. */
+static void
+find_map(struct store *st)
+{
+	struct buf	 name = { 0 };
+	char		 line[5000];
+	FILE		*f = fopen("/proc/self/maps", "re");
+	uintptr_t	 from, to;
+	char		*path;
+
+	buf_printf(&name, "%s/data.mdb\n", st->path);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
+		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+			st->map = (void *)from;
+			break;
+		}
+	if (f != NULL)
+		(void)fclose(f);
+	buf_free(&name);
+}
+
+int
+store_mend(struct store *st, struct err *err)
+{
+	MDB_txn	*txn;
+	int	 rc;
+
+	if (!atomic_load(&st->broken) || st->walks > 0 || st->batch != NULL)
+		return 0;
+	if (store_begin(st, MDB_RDONLY, &txn) == 0) {
+		mdb_txn_abort(txn);	/* not one of those failures */
+		atomic_store(&st->broken, false);
+		return 0;
+	}
+	mdb_env_close(st->env);
+	st->env = NULL;
+	st->map = NULL;
+	if ((rc = open_env(st)) == 0 && (rc = store_begin(st, MDB_RDONLY, &txn)) == 0)
+		rc = name_dbs(st, txn, 0);
+	if (rc != 0) {
+		mdb_env_close(st->env);
+		st->env = NULL;
+		return store_error(st, rc, "opening the store again", err);
+	}
+	find_map(st);
+	atomic_store(&st->broken, false);
+	return 0;
+}
+
+void
+store_give_back_pages(struct store *st)
+{
+	MDB_envinfo	 info;
+	MDB_stat	 stat;
+
+	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
+		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
 }
 
 int
@@ -263,6 +302,7 @@ store_open(struct store **st_r, const char *data_dir, struct err *err)
 
 	if ((st = calloc(1, sizeof(*st))) == NULL)
 		return err_set(err, ERR_NOMEM, "store");
+	st->thread = pthread_self();
 	buf_printf(&path, "%s/store", data_dir);
 	if ((st->path = buf_steal(&path)) == NULL) {
 		(void)err_set(err, ERR_NOMEM, "store");
@@ -282,6 +322,7 @@ store_open(struct store **st_r, const char *data_dir, struct err *err)
 	}
 	if (open_dbs(st, err) == -1 || check_version(st, err) == -1)
 		goto fail;
+	find_map(st);
 	*st_r = st;
 	return 0;
 fail:

@@ -3,7 +3,7 @@
 
 #include "ipc/base/buf.h"
 #include "ipc/base/err.h"
-#include "ipc/base/slice.h"
+#include "ipc/base/buf.h"
 
 /*
  * What must survive: one LMDB environment, <data-dir>/store, written by the
@@ -18,6 +18,13 @@ struct store;
  */
 int	 store_open(struct store **, const char *data_dir, struct err *) MUST_CHECK;
 void	 store_close(struct store **);
+
+/*
+ * After certain failed writes LMDB refuses everything until the store is opened again.  store_mend()
+ * does that, when it is needed; nobody else may be using the store meanwhile.  What is
+ * durable is there afterwards.
+ */
+int	 store_mend(struct store *, struct err *) MUST_CHECK;
 
 /* Cursors: the stream sequence up to which a destination has everything of its route. */
 struct store_cursor {

@@ -4,6 +4,8 @@
 /* What the parts of the store share among themselves. */
 
 #include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "supervisor/store/store.h"
 
@@ -11,18 +13,26 @@ enum store_db { STORE_META, STORE_CURSORS, STORE_TABLES, STORE_SCHEMAS, STORE_QU
 
 struct store {
 	char		*path;
+	void		*map;		/* where LMDB has mapped the file; NULL: not known */
 	MDB_env		*env;
 	MDB_dbi		 db[STORE_DBS];
+	pthread_t	 thread;	/* that opened the store; batches are its own */
 	MDB_txn		*batch;		/* open between batch_begin and batch_commit */
 	int		 batch_rc;	/* first failure inside the batch            */
-	unsigned	 openings;	/* how often the environment was opened again */
 	unsigned	 walks;		/* callbacks that hold slices of the map     */
+	atomic_bool	 broken;	/* LMDB may want to be opened again          */
 };
+
+/*
+ * What was read stays mapped and would count as our memory, up to the whole
+ * file.  The pages are clean and in the page cache, so giving them back costs little.  Any thread.
+ */
+void	 store_give_back_pages(struct store *);
 
 void	 store_put_u64(uint8_t *out, uint64_t);		/* 8 bytes, big endian */
 uint64_t store_get_u64(const void *);
 int	 store_error(struct store *, int rc, const char *what, struct err *);
-/* Begins a transaction; LMDB's codes.  After a failed write LMDB wants the environment opened anew: done here. */
+/* mdb_txn_begin(), also when store_mend() could not open the environment again. */
 int	 store_begin(struct store *, unsigned flags, MDB_txn **) MUST_CHECK;
 int	 store_write_begin(struct store *, MDB_txn **, struct err *) MUST_CHECK;
 int	 store_write_end(struct store *, MDB_txn *, int rc, const char *what, struct err *) MUST_CHECK;

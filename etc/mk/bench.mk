@@ -1,0 +1,29 @@
+# make bench            : throughput, latency, CPU and memory, each next to a ceiling of the same run
+# make bench ONLY=null  : one of them (several: ONLY="null file"); ROUNDS=1 for a quick look
+# make bench-profile    : where the time of the null path goes, by perf and strace
+
+BENCH      = $(B)/tests/bench
+BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite
+PKG_BENCH  = $(PKG_DEMO) sqlite3 libsqlite3-dev
+ONLY      ?=
+ROUNDS    ?= 3
+
+$(BENCH)/pull_ack: $(BENCH)/pull_ack.o $(BENCH)/pull.o
+$(BENCH)/publish: $(BENCH)/publish.o $(BENCH)/pull.o $(BENCH)/events.o
+$(BENCH)/latency: $(BENCH)/latency.o $(BENCH)/pull.o $(BENCH)/events.o $(BENCH)/file_name.o
+$(BENCH)/bare_file: $(BENCH)/bare_file.o $(BENCH)/pull.o $(BENCH)/file_name.o
+$(BENCH)/bare_sqlite: $(BENCH)/bare_sqlite.o $(BENCH)/pull.o $(LIB_COMMON)
+$(BENCH_BIN:%=$(BENCH)/%):
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,libnats) $(LIBS_BENCH) -lpthread
+$(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
+
+bench-programs: programs $(BENCH_BIN:%=$(BENCH)/%)
+
+bench: bench-programs
+	@EDS_BUILD=$(B) /usr/bin/python3 -m tests.bench.bench --rounds $(ROUNDS) $(ONLY)
+
+bench-profile: bench-programs
+	@EDS_BUILD=$(B) /usr/bin/python3 -m tests.bench.profile
+
+.PHONY: bench bench-programs bench-profile
