@@ -107,8 +107,10 @@ host_reject(void *arg, struct child *c, const struct ipc_rejected_body *b, struc
 	/* What a worker refused that then died before it committed is refused once more by the next one. */
 	bool				 again = store_quarantine_has(s->store, child_name(c), b->seq);
 
-	if (store_quarantine_put(s->store, child_name(c), &q, err) == -1)
+	if (store_quarantine_put(s->store, child_name(c), &q, err) == -1) {
+		settle_soon(s);		/* which mends the store, if it needs that */
 		return -1;
+	}
 	destination_of(s, c)->quarantined += !again;
 	log_write(&s->log, LOG_WARN, KVS(KV_STR("destination", child_name(c)), KV_U64("sid", b->seq)),
 	    "event set aside in the quarantine of %s: " SLICE_FMT, child_name(c), (int)(b->reason.n > 500 ? 500 : b->reason.n),
