@@ -4,6 +4,7 @@
  * All of it is written by one job of the writer thread at a time; what comes up meanwhile makes the next one.
  */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,8 @@
 
 #define STORE_AGAIN_S		1.0
 #define HORIZON_EVERY_MS	60000
+#define FLOOD_BYTES		(4u << 20)	/* in the window at once */
+#define SHRINK_EVERY_MS		5000
 
 /* What one job writes, and what holds once it is written. */
 struct settle_job {
@@ -101,6 +104,19 @@ remember_stored(struct supervisor *s, const struct settle_job *j)
 	}
 }
 
+/* After a flood the heap is given back, once it is over and not too often. */
+static void
+shrink(struct supervisor *s)
+{
+	if (window_bytes(s->window) > FLOOD_BYTES)
+		s->flooded = true;
+	if (!s->flooded || window_count(s->window) > 0 || mono_now() - s->shrunk_at < SHRINK_EVERY_MS)
+		return;
+	(void)malloc_trim(0);
+	s->flooded = false;
+	s->shrunk_at = mono_now();
+}
+
 static void
 job_done(void *arg, int rc, const struct err *err)
 {
@@ -131,6 +147,7 @@ job_done(void *arg, int rc, const struct err *err)
 		s->settle_wanted = true;
 	job_free(j);
 	departed_go_back(s);
+	shrink(s);
 	spill_plan(s);
 }
 
