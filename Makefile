@@ -1,4 +1,4 @@
-# EDS.  Targets: all deps demo test unit e2e fuzz bench install clean help
+# EDS.  Targets: all deps demo test unit e2e fuzz chaos bench install clean help
 
 all: programs
 
@@ -10,7 +10,7 @@ include etc/mk/sources.mk
 PROGRAMS = $(B)/eds $(B)/eds-worker $(B)/edsctl
 MODULES  = $(DRIVERS:%=$(B)/drivers/%.so)
 
-programs: $(PROGRAMS) $(MODULES)
+programs: $(PROGRAMS) $(MODULES) ; @:
 
 $(LIB_COMMON): $(call obj,$(SRC_BASE) $(SRC_IPC))
 $(LIB_SUPERVISOR): $(call obj,$(SRC_SUPERVISOR))
@@ -44,6 +44,7 @@ $(foreach d,$(DRIVERS),$(eval $(call driver_rule,$(d))))
 
 include etc/mk/tests.mk
 include etc/mk/fuzz.mk
+include etc/mk/chaos.mk
 include etc/mk/bench.mk
 include etc/mk/install.mk
 

@@ -71,6 +71,8 @@ upstream_hold_by_need(struct supervisor *s)
 		upstream_hold(s->upstream, true, "the server is ending");
 	else if (s->paused_ns != 0)
 		upstream_hold(s->upstream, true, "paused by the operator");
+	else if (s->go_back_to > 0)
+		upstream_hold(s->upstream, true, "going back for a destination that was away");
 	else if (destinations_count(s) == 0)
 		upstream_hold(s->upstream, true, "no destination is configured: add one to eds.conf, then: edsctl reload");
 	else
@@ -102,10 +104,12 @@ host_reject(void *arg, struct child *c, const struct ipc_rejected_body *b, struc
 		.seq = b->seq, .attempts = b->attempts, .at_ms = wall_ms(),
 		.subject = b->subject, .reason = b->reason, .payload = b->payload,
 	};
+	/* What a worker refused that then died before it committed is refused once more by the next one. */
+	bool				 again = store_quarantine_has(s->store, child_name(c), b->seq);
 
 	if (store_quarantine_put(s->store, child_name(c), &q, err) == -1)
 		return -1;
-	destination_of(s, c)->quarantined++;
+	destination_of(s, c)->quarantined += !again;
 	log_write(&s->log, LOG_WARN, KVS(KV_STR("destination", child_name(c)), KV_U64("sid", b->seq)),
 	    "event set aside in the quarantine of %s: " SLICE_FMT, child_name(c), (int)(b->reason.n > 500 ? 500 : b->reason.n),
 	    b->reason.p);
@@ -269,10 +273,21 @@ starting_point(struct supervisor *s, const char *name, uint64_t *seq_r, struct e
 		/* Durable before anything is acknowledged on its behalf: after a crash it must not be new once more. */
 		return store_cursors_put(s->store, &(struct store_cursor){ name, acked }, 1, err);
 	}
-	if (s->upstream != NULL && *seq_r < acked && journal_stats(s->journal)->events == 0)
-		log_warn(&s->log, "destination %s was away: events after %llu up to %llu were acknowledged without it and are "
-		    "not sent to it; fill the gap with an import", name, (unsigned long long)*seq_r, (unsigned long long)acked);
-	return 0;
+	if (!departed_is(s, name))
+		return 0;
+	departed_mark(s, name, false);
+	if (*seq_r >= acked)
+		return 0;
+	if (s->upstream != NULL && journal_stats(s->journal)->events == 0) {
+		if (s->go_back_to == 0 || *seq_r < s->go_back_to)
+			s->go_back_to = *seq_r;
+		return 0;
+	}
+	log_error(&s->log, "destination %s was away: events after %llu up to %llu were acknowledged without it and are not sent to it, "
+	    "because others still read the journal; fill the gap with an import", name, (unsigned long long)*seq_r,
+	    (unsigned long long)acked);
+	*seq_r = acked;
+	return store_cursors_put(s->store, &(struct store_cursor){ name, acked }, 1, err);
 }
 
 static int
@@ -357,6 +372,8 @@ sweep(struct supervisor *s)
 		(void)snprintf(name, sizeof(name), "%s", child_name(d->child));
 		drop(s, d);
 		config = s->phase == PHASE_RUNNING ? config_destination(s->config, name) : NULL;
+		if (config == NULL && s->phase == PHASE_RUNNING)
+			departed_mark(s, name, true);
 		if (config != NULL && add(s, config, &err) == -1)
 			log_error(&s->log, "destination %s: %s", name, err.text);
 	}
@@ -391,10 +408,14 @@ static int
 find_resume_seq(struct supervisor *s, struct err *err)
 {
 	uint64_t	 least = UINT64_MAX, seq;
+	bool		 journal_in_use = journal_stats(s->journal)->events > 0;
 
 	for (size_t i = 0; i < s->config->n_destinations; i++) {
-		if (store_cursor_get(s->store, s->config->destinations[i].name, &seq, err) == 0) {
-			if (seq < least)
+		const char *name = s->config->destinations[i].name;
+
+		if (store_cursor_get(s->store, name, &seq, err) == 0) {
+			/* One that was away has its part in the stream, if anywhere; not in the journal. */
+			if (seq < least && !(departed_is(s, name) && journal_in_use))
 				least = seq;
 		} else if (err->code != ERR_NOTFOUND)
 			return -1;
@@ -408,7 +429,7 @@ find_resume_seq(struct supervisor *s, struct err *err)
 int
 destinations_start(struct supervisor *s, struct err *err)
 {
-	if (find_resume_seq(s, err) == -1)
+	if (departed_find(s, err) == -1 || find_resume_seq(s, err) == -1)
 		return -1;
 	for (size_t i = 0; i < s->config->n_destinations; i++)
 		if (add(s, &s->config->destinations[i], err) == -1)

@@ -84,12 +84,10 @@ gaps_record(struct supervisor *s, uint64_t from, uint64_t to, const char *why)
 	return rc;
 }
 
-/* The stream itself is another one: go on with it, from where it ends now. */
+/* The stream itself is another one: go on with it, behind `end`. */
 static bool
-begin_anew(struct supervisor *s, struct control_request *r, struct err *err)
+begin_anew(struct supervisor *s, struct control_request *r, uint64_t end)
 {
-	uint64_t	 end = upstream_stats(s->upstream)->stream_end;
-
 	if (window_count(s->window) > 0 || journal_stats(s->journal)->events > 0) {
 		control_reply_error(r, CONTROL_FAILED, "destinations still have events of the old stream to take (edsctl status); "
 		    "let them catch up first");
@@ -101,24 +99,30 @@ begin_anew(struct supervisor *s, struct control_request *r, struct err *err)
 	s->source.spilled = 0;
 	upstream_begin_anew(s->upstream, end);
 	settle_now(s);
-	return s->store_trouble[0] == '\0' || err_set(err, ERR_IO, "%s", s->store_trouble) == 0;
+	return true;	/* trouble with the store shows in the status and is tried again */
 }
 
 static void
-accept(struct supervisor *s, struct control_request *r)
+accept(struct supervisor *s, struct control_request *r, bool from_start)
 {
 	json_t		*list, *gap;
 	struct err	 err = { 0 };
 	const char	*why = "";
 	size_t		 i, n = 0;
 	char		 message[100];
+	bool		 anew = false;
 
 	if (s->upstream != NULL && upstream_state(s->upstream, &why) == UPSTREAM_GAP) {
-		uint64_t end = upstream_stats(s->upstream)->stream_end;
+		uint64_t end = from_start ? 0 : upstream_stats(s->upstream)->stream_end;
 
-		if (gaps_record(s, end + 1, end + 1, "the stream was made anew; what was between its end and ours is unknown") == -1 ||
-		    !begin_anew(s, r, &err))
+		if (end > 0 && gaps_record(s, 1, end, "they were in the stream that was made anew, and you chose to go on behind them") == -1) {
+			control_reply_error(r, CONTROL_FAILED, "the store cannot be written; see edsctl status");
 			return;
+		}
+		if (!begin_anew(s, r, end))
+			return;
+		anew = true;
+		log_warn(&s->log, "the stream was made anew; it is taken from %llu on", (unsigned long long)end + 1);
 	}
 	list = gaps_load(s);
 	json_array_foreach(list, i, gap) {
@@ -131,7 +135,8 @@ accept(struct supervisor *s, struct control_request *r)
 		control_reply_error(r, CONTROL_FAILED, "%s", err.text);
 	else {
 		count_open(s, list);
-		(void)snprintf(message, sizeof(message), n == 0 ? "there was nothing to take note of" : "%zu gaps noted", n);
+		(void)snprintf(message, sizeof(message), n > 0 ? "%zu noted" : anew ?
+		    "the new stream is taken from its start" : "there was nothing to take note of", n);
 		log_info(&s->log, "edsctl gap accept: %s", message);
 		command_answer(r, CONTROL_OK, json_pack("{s:s}", "message", message));
 	}
@@ -167,8 +172,8 @@ command_gap(struct supervisor *s, struct control_request *r, const struct ipc_st
 {
 	if (args->n == 0 || slice_is(args->v[0], "list"))
 		show(s, r);
-	else if (slice_is(args->v[0], "accept"))
-		accept(s, r);
+	else if (slice_is(args->v[0], "accept") && (args->n == 1 || slice_is(args->v[1], "from-start")))
+		accept(s, r, args->n == 2);
 	else
-		control_reply_error(r, CONTROL_USAGE, "usage: edsctl gap [list | accept]");
+		control_reply_error(r, CONTROL_USAGE, "usage: edsctl gap [list | accept [from-start]]");
 }

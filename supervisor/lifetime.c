@@ -106,9 +106,11 @@ reload(struct supervisor *s, bool dry, struct buf *changes, struct err *err)
 		config_free(&fresh);
 		return 0;
 	}
+	config_keep_running(s->config, fresh);
 	log_level_set(fresh->log_level);
 	/* HQ hears of the destinations at the next renewal. */
 	if (s->session != NULL && session_reconfigure(s->session, fresh, err) == -1) {
+		config_keep_running(fresh, s->config);
 		config_free(&fresh);
 		return -1;
 	}

@@ -65,7 +65,9 @@ on_upstream_state(void *arg, enum upstream_state state, const char *text)
 	(void)text;
 	if (state == UPSTREAM_RUNNING)
 		destinations_begin_at(s, upstream_stats(s->upstream)->acked_seq);
-	if (state == UPSTREAM_RUNNING && strcmp(s->heart_sid, s->sid) != 0) {
+	/* A renewed session's first sign of life has to wait for its own connection, but not for events. */
+	if (!upstream_renewing(s->upstream) && strcmp(s->heart_sid, s->sid) != 0 &&
+	    (state == UPSTREAM_RUNNING || s->heart_sid[0] != '\0')) {
 		log_info(&s->log, "server is running version: %s", EDS_VERSION);
 		heart_beat_now(s);
 	}
@@ -135,8 +137,6 @@ use_credential(struct supervisor *s, const char *creds_path, struct slice text, 
 	if (s->upstream == NULL && begin_upstream(s, err) == -1)
 		goto out;
 	rc = upstream_login(s->upstream, name, creds_path, s->companies, err);
-	if (rc == 0 && upstream_connected(s->upstream))
-		heart_beat_now(s);	/* the session is a new one */
 out:
 	buf_free(&list);
 	free_list(&companies);

@@ -11,8 +11,11 @@
 #include "ipc/base/clock.h"
 #include "supervisor/sd_notify.h"
 
+static const char *const variables[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
+
 struct sd_notify {
 	int			 fd;		/* -1: nobody wants to know */
+	char			*given[NELEM(variables)];	/* NULL: not in the environment */
 	int64_t			 watchdog_ms;
 	struct sockaddr_un	 addr;
 	socklen_t		 addr_n;
@@ -70,6 +73,11 @@ sd_notify_new(struct sd_notify **n_r, struct err *err)
 		goto out;
 	}
 	n->fd = -1;
+	for (size_t i = 0; i < NELEM(variables); i++)
+		if (getenv(variables[i]) != NULL && (n->given[i] = strdup(getenv(variables[i]))) == NULL) {
+			err_set(err, ERR_NOMEM, "no memory for the service manager's socket");
+			goto out;
+		}
 	n->watchdog_ms = watchdog_from_env();
 	if (path != NULL && path[0] != '\0' && set_address(n, path, err) != 0)
 		goto out;
@@ -77,9 +85,8 @@ sd_notify_new(struct sd_notify **n_r, struct err *err)
 	n = NULL;
 	rc = 0;
 out:
-	(void)unsetenv("NOTIFY_SOCKET");
-	(void)unsetenv("WATCHDOG_USEC");
-	(void)unsetenv("WATCHDOG_PID");
+	for (size_t i = 0; i < NELEM(variables); i++)
+		(void)unsetenv(variables[i]);
 	sd_notify_free(&n);
 	return rc;
 }
@@ -93,8 +100,18 @@ sd_notify_free(struct sd_notify **np)
 		return;
 	if (n->fd != -1)
 		(void)close(n->fd);
+	for (size_t i = 0; i < NELEM(variables); i++)
+		free(n->given[i]);
 	free(n);
 	*np = NULL;
+}
+
+void
+sd_notify_hand_on(const struct sd_notify *n)
+{
+	for (size_t i = 0; i < NELEM(variables); i++)
+		if (n->given[i] != NULL)
+			(void)setenv(variables[i], n->given[i], 1);
 }
 
 int64_t

@@ -16,6 +16,9 @@ struct sd_notify;
 int	 sd_notify_new(struct sd_notify **, struct err *) MUST_CHECK;
 void	 sd_notify_free(struct sd_notify **);
 
+/* Puts the variables back, for the program that is about to take this process over. */
+void	 sd_notify_hand_on(const struct sd_notify *);
+
 /* How often the manager wants to hear WATCHDOG=1, halved for safety; 0: not at all. */
 int64_t	 sd_notify_watchdog_ms(const struct sd_notify *);
 

@@ -101,6 +101,7 @@ settle_now(struct supervisor *s)
 	floor = window_after(s->window, settled_everywhere(s));
 	if (s->upstream != NULL && floor > window_head(s->window))
 		upstream_settle(s->upstream, floor);
+	departed_go_back(s);
 	spill_check(s);
 }
 

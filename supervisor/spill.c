@@ -48,19 +48,23 @@ spill_to(const struct supervisor *s)
 	return i;
 }
 
+/* As many as one pass takes and the journal has room for; a first one in any case, so that a full journal says so. */
 static void
 collect(const struct supervisor *s, uint64_t upto, struct spill_pass *p)
 {
-	size_t	 bytes = 0;
+	uint64_t	 bytes = 0, room = journal_room(s->journal), most = room < PASS_BYTES ? room : PASS_BYTES;
 
 	p->n = 0;
-	for (p->upto = window_head(s->window); p->upto < upto && p->n < PASS_EVENTS && bytes < PASS_BYTES; p->upto++) {
+	for (p->upto = window_head(s->window); p->upto < upto && p->n < PASS_EVENTS; p->upto++) {
 		const struct window_entry *e = window_at(s->window, p->upto);
+		struct journal_entry entry = { e->seq, e->subject, e->payload };
 
 		if (!still_needed(s, e))
 			continue;
-		p->v[p->n++] = (struct journal_entry){ e->seq, e->subject, e->payload };
-		bytes += e->payload.n;
+		bytes += journal_cost(&entry);
+		if (bytes > most && p->n > 0)
+			break;
+		p->v[p->n++] = entry;
 	}
 }
 
@@ -127,8 +131,12 @@ spill_trim(struct supervisor *s, struct err *err)
 	bool		 more;
 
 	if (journal_stats(s->journal)->events == 0 || journal_stats(s->journal)->first_seq > floor ||
-	    destinations_count(s) == 0 || mono_now() - s->trimmed_at < TRIM_EVERY_MS)
+	    destinations_count(s) == 0)
 		return 0;
+	if (mono_now() - s->trimmed_at < TRIM_EVERY_MS) {
+		check_again(s, TRIM_EVERY_MS / 1000.0);	/* nothing else may happen that would lead here */
+		return 0;
+	}
 	if (journal_trim(s->journal, floor, PASS_EVENTS, &more, err) == -1)
 		return -1;
 	if (more)

@@ -243,6 +243,10 @@ reasons(struct supervisor *s, json_t *list)
 		    UPSTREAM_STARTING : upstream_state(s->upstream, &why)), why);
 		(void)json_array_append_new(list, text(line));
 	}
+	if (s->session != NULL && session_state(s->session, &why) == SESSION_REFUSED) {
+		(void)snprintf(line, sizeof(line), "HQ refuses this server, events flow only while its credential lasts: %.600s", why);
+		(void)json_array_append_new(list, text(line));
+	}
 	if (s->store_trouble[0] != '\0')
 		(void)json_array_append_new(list, text(s->store_trouble));
 	if (s->journal_trouble[0] != '\0')
@@ -275,7 +279,7 @@ reasons(struct supervisor *s, json_t *list)
 		}
 	}
 	if (oldest_ms(s) > FAR_BEHIND_MS) {
-		(void)snprintf(line, sizeof(line), "the oldest event in the window waits since %lld s", (long long)oldest_ms(s) / 1000);
+		(void)snprintf(line, sizeof(line), "the oldest event in the window has waited for %lld s", (long long)oldest_ms(s) / 1000);
 		(void)json_array_append_new(list, text(line));
 	}
 }
@@ -350,27 +354,24 @@ static void
 explain_state(struct child *c, json_t *list)
 {
 	const struct child_stats	*st = child_stats(c);
-	struct buf			 ago = { 0 };
+	int64_t				 pause_ms = st->next_restart_ms - wall_ms();
 
-	buf_duration(&ago, wall_ms() - st->since_ms);
-	line_add(list, "%s is %s, since %s.", child_name(c), child_state_shown(c), buf_cstr(&ago));
-	buf_free(&ago);
 	if (child_reason(c)[0] != '\0')
 		line_add(list, "Reason: %s", child_reason(c));
 	if (st->next_restart_ms > 0)
-		line_add(list, "It is started again in %lld ms.", (long long)(st->next_restart_ms - wall_ms()));
+		line_add(list, "It is started again in %lld s.", (long long)(pause_ms > 0 ? (pause_ms + 999) / 1000 : 0));
 	if (child_state(c) == CHILD_FAILED)
 		line_add(list, "It stays down until you mend the cause and say: edsctl restart worker %s", child_name(c));
 	if (child_paused(c))
 		line_add(list, "You paused it; it goes on with: edsctl resume %s", child_name(c));
 	if (child_trouble(c)[0] != '\0') {
-		line_add(list, "Its destination is in trouble since %llu attempts: %s", (unsigned long long)st->trouble_attempts,
+		line_add(list, "Its destination is in trouble (attempt %llu): %s", (unsigned long long)st->trouble_attempts,
 		    child_trouble(c));
 		line_add(list, "The worker keeps trying; nothing is lost meanwhile. It waits at event %llu.",
 		    (unsigned long long)st->trouble_seq);
 	}
 	if (child_last_exit(c)[0] != '\0')
-		line_add(list, "Its worker last ended with: %s (%llu restarts).", child_last_exit(c),
+		line_add(list, "Its last worker ended with: %s; restarts so far: %llu.", child_last_exit(c),
 		    (unsigned long long)st->restarts);
 	for (size_t i = 0; child_last_word(c, i) != NULL; i++)
 		line_add(list, "Last words: %s", child_last_word(c, i));
@@ -381,14 +382,17 @@ status_why(struct supervisor *s, struct destination *d, struct buf *out)
 {
 	json_t		*o = destination_json(s, d), *list = json_array();
 	struct cursor	*cur = child_cursor(d->child);
-	uint64_t	 behind = cur->behind;
 	const char	*why;
 
 	explain_state(d->child, list);
-	line_add(list, "It has everything up to stream sequence %llu; %llu events wait for it, %llu of them are with the worker.",
-	    (unsigned long long)cur->seq, (unsigned long long)behind, (unsigned long long)cur->in_flight);
+	line_add(list, "It has everything up to stream sequence %llu.", (unsigned long long)cur->seq);
+	if (cur->behind == 0)
+		line_add(list, "Nothing waits for it.");
+	else
+		line_add(list, "Events that wait for it: %llu; of these with its worker: %llu.", (unsigned long long)cur->behind,
+		    (unsigned long long)cur->in_flight);
 	if (d->quarantined > 0)
-		line_add(list, "%llu events are in its quarantine.", (unsigned long long)d->quarantined);
+		line_add(list, "In its quarantine: %llu events; see edsctl quarantine list.", (unsigned long long)d->quarantined);
 	if (s->open_gaps > 0)
 		line_add(list, "Events between %llu and %llu were missing from the stream: edsctl gap.",
 		    (unsigned long long)s->gap_from, (unsigned long long)s->gap_to);
@@ -417,6 +421,12 @@ status_metrics(struct supervisor *s)
 	metrics_set(s->metrics, METRIC_UPSTREAM_ACKED, (double)st->acked);
 	metrics_set(s->metrics, METRIC_WINDOW_EVENTS, (double)window_count(s->window));
 	metrics_set(s->metrics, METRIC_WINDOW_BYTES, (double)window_bytes(s->window));
+	metrics_set(s->metrics, METRIC_JOURNAL_EVENTS, (double)journal_stats(s->journal)->events);
+	metrics_set(s->metrics, METRIC_JOURNAL_BYTES, (double)journal_stats(s->journal)->bytes);
+	metrics_set(s->metrics, METRIC_JOURNAL_DAMAGED, (double)journal_stats(s->journal)->damaged);
+	metrics_set(s->metrics, METRIC_GAPS, (double)s->open_gaps);
+	metrics_set(s->metrics, METRIC_GAP_FIRST, (double)s->gap_from);
+	metrics_set(s->metrics, METRIC_GAP_LAST, (double)s->gap_to);
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
 		struct destination *d = &s->dest[i];
 

@@ -96,6 +96,8 @@ build(struct supervisor *s, struct err *err)
 static int
 start(struct supervisor *s, struct err *err)
 {
+	struct err	 told = { 0 };
+
 	log_info(&s->log, "eds %s, data directory %s, %zu destinations%s%s", EDS_VERSION, s->config->data_dir,
 	    s->config->n_destinations, s->config->config_file == NULL ? "" : " of ",
 	    s->config->config_file == NULL ? "" : s->config->config_file);
@@ -104,7 +106,9 @@ start(struct supervisor *s, struct err *err)
 	registry_refresh(s->registry);
 	if (destinations_start(s, err) == -1 || login_start(s, err) == -1)
 		return -1;
-	return sd_notify_ready(s->sd, err);
+	if (sd_notify_ready(s->sd, &told) == -1)
+		log_warn(&s->log, "%s", told.text);
+	return 0;
 }
 
 static void
@@ -127,6 +131,8 @@ take_down(struct supervisor *s)
 	window_free(&s->window);
 	metrics_free(&s->metrics);
 	store_close(&s->store);
+	if (s->again)
+		sd_notify_hand_on(s->sd);
 	sd_notify_free(&s->sd);
 	config_free(&s->config);
 	free(s->worker_program);

@@ -78,6 +78,7 @@ struct supervisor {
 	size_t				 open_gaps;
 	uint64_t			 gap_from, gap_to;	/* of those the operator has not taken note of */
 
+	uint64_t			 go_back_to;	/* departed.c: stream sequence, 0: no need */
 	uint64_t			 horizon;	/* of upstream, as stored */
 	mono_t				 horizon_at;
 	uint64_t			 resume_seq;	/* at the start: everything up to here is safe */
@@ -145,6 +146,12 @@ void	 login_free(struct supervisor *);
 void	 heart_init(struct supervisor *);
 void	 heart_beat_now(struct supervisor *);
 void	 heart_stop(struct supervisor *);
+
+/* departed.c */
+void	 departed_mark(struct supervisor *, const char *name, bool left);
+bool	 departed_is(struct supervisor *, const char *name);
+int	 departed_find(struct supervisor *, struct err *) MUST_CHECK;	/* marks those that the configuration no longer has */
+void	 departed_go_back(struct supervisor *);		/* once the window is empty */
 
 /* gaps.c */
 void	 gaps_init(struct supervisor *);

@@ -28,6 +28,7 @@ struct deliver {
 	struct batch		 batch;
 	struct log		 log;
 	struct drv_env		 env;		/* lives as long as the driver does */
+	bool			 halted;	/* an event was rejected, and nothing may follow it */
 };
 
 static const char *
@@ -57,6 +58,16 @@ send_rejected(struct deliver *d, const struct held *h, const char *reason, uint6
 	report_send(d->w->report, IPC_REJECTED, &(union ipc_body){
 		.rejected = { .seq = h->seq, .reason = slice_of(reason), .attempts = attempts,
 		    .payload = h->payload, .subject = h->subject } });
+	d->halted |= d->w->settings.limits.stop_on_reject;
+}
+
+static enum verdict
+halt(struct deliver *d)
+{
+	struct err	 err;
+
+	(void)err_set(&err, ERR_CONFIG, "an event was rejected (on_reject = stop)");
+	return give_up(d, V_CONFIG, &err);
 }
 
 static void
@@ -241,6 +252,8 @@ store_live(struct deliver *d, uint64_t *driver_us)
 			if (out.index >= b->n_live)
 				break;
 			send_rejected(d, batch_origin(b, out.index), said(out.err.text), attempts);
+			if (d->halted)
+				return halt(d);
 			batch_remove(b, out.index);
 			continue;
 		case DRV_CONFIG:
@@ -273,6 +286,8 @@ deliver_batch(struct deliver *d)
 
 	if (batch_parse(&d->batch, refuse_malformed, d, &err) == -1)
 		return give_up(d, V_BROKEN, &err);
+	if (d->halted)
+		return halt(d);
 	if ((verdict = store_live(d, &driver_us)) == V_GOES_ON)
 		send_committed(d, driver_us);
 	worker_lock(d->w);

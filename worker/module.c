@@ -3,27 +3,24 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "drivers/registry.h"
+#include "ipc/base/self.h"
 #include "worker/module.h"
 
-static bool
-beside_program(char *path, size_t size, const char *id)
+/* A build has the drivers beside the worker; an installed tree is asked before the place it was compiled for. */
+static void
+find_module(char *path, size_t size, const char *id)
 {
-	char	 self[PATH_MAX];
-	ssize_t	 n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char	*slash;
-	int	 len;
+	static const char *const	 folders[] = { "drivers", "../../lib/eds/drivers" };
+	char				 name[128];
 
-	if (n <= 0)
-		return false;
-	self[n] = '\0';
-	if ((slash = strrchr(self, '/')) == NULL)
-		return false;
-	*slash = '\0';
-	len = snprintf(path, size, "%s/drivers/%s.so", self, id);
-	return len > 0 && (size_t)len < size && access(path, F_OK) == 0;
+	for (size_t i = 0; i < NELEM(folders); i++) {
+		(void)snprintf(name, sizeof(name), "%s/%s.so", folders[i], id);
+		if (self_relative(path, size, name))
+			return;
+	}
+	(void)snprintf(path, size, "%s/%s.so", EDS_DRIVERDIR, id);
 }
 
 static int
@@ -75,8 +72,7 @@ module_load(const char *url, struct err *err)
 		(void)unknown_scheme(scheme, err);
 		return NULL;
 	}
-	if (!beside_program(path, sizeof(path), info->id))
-		(void)snprintf(path, sizeof(path), "%s/%s.so", EDS_DRIVERDIR, info->id);
+	find_module(path, sizeof(path), info->id);
 	/* Never closed: a driver's library may leave threads or exit handlers behind. */
 	if ((module = dlopen(path, RTLD_NOW | RTLD_LOCAL)) == NULL ||
 	    (driver = dlsym(module, DRIVER_SYMBOL)) == NULL) {

@@ -312,11 +312,30 @@ fault_close(struct drv **drv)
 	*drv = NULL;
 }
 
+/* A worker killed while it was writing leaves half a line, which is nothing stored. */
+static int
+cut_half_line(struct drv *drv)
+{
+	off_t	 whole = drv->stored;
+	char	 c;
+
+	for (; whole > 0; whole--) {
+		if (pread(drv->store, &c, 1, whole - 1) != 1)
+			return -1;
+		if (c == '\n')
+			break;
+	}
+	if (whole == drv->stored)
+		return 0;
+	drv->stored = whole;
+	return ftruncate(drv->store, whole);
+}
+
 static enum drv_result
 open_store(struct drv *drv, const char *path, struct err *err)
 {
-	if ((drv->store = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) == -1 ||
-	    (drv->stored = lseek(drv->store, 0, SEEK_END)) == -1) {
+	if ((drv->store = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) == -1 ||
+	    (drv->stored = lseek(drv->store, 0, SEEK_END)) == -1 || cut_half_line(drv) == -1) {
 		(void)err_sys(err, "cannot open %s", path);
 		return DRV_CONFIG;
 	}

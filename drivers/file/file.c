@@ -194,9 +194,9 @@ try_writing(struct drv *drv)
 	return syncfs(drv->base);	/* directories just made are to last */
 }
 
-/* Removes our temporary files with those numbers from every table's directory; how many there were. */
+/* Removes (or only counts) our temporary files with those numbers in every table's directory; how many there were. */
 static size_t
-sweep(struct drv *drv, size_t from, size_t to)
+sweep(struct drv *drv, size_t from, size_t to, bool remove)
 {
 	DIR		*dir = opendir(drv->dir);
 	struct dirent	*entry;
@@ -212,7 +212,7 @@ sweep(struct drv *drv, size_t from, size_t to)
 			continue;
 		for (size_t i = from; i < to; i++) {
 			temporary_name(name, sizeof(name), drv, i);
-			n += unlinkat(fd, name, 0) == 0;
+			n += (remove ? unlinkat(fd, name, 0) : faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW)) == 0;
 		}
 		(void)close(fd);
 	}
@@ -224,12 +224,15 @@ sweep(struct drv *drv, size_t from, size_t to)
  * Temporary files that a crash has left.  However far a batch came, number 0 is
  * the first to be written and the last to be renamed (see number()), so one look
  * per table tells that there are none, without reading a directory of a million files.
+ * Number 0 goes last here too: the sweep itself may be killed.
  */
 static void
 sweep_leftovers(struct drv *drv)
 {
-	if (sweep(drv, 0, 1) > 0)
-		(void)sweep(drv, 1, BATCH_EVENTS);
+	if (sweep(drv, 0, 1, false) == 0)
+		return;
+	(void)sweep(drv, 1, BATCH_EVENTS, true);
+	(void)sweep(drv, 0, 1, true);
 }
 
 static enum drv_result

@@ -7,10 +7,11 @@ for p in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get install -y -q --no-install-recommends $missing >/dev/null 2>/tmp/eds-deps.$$ || {
-	cat /tmp/eds-deps.$$ >&2; rm -f /tmp/eds-deps.$$
+# Not through the environment: sudo would drop it, and a question of a package would never be seen.
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null 2>"$log" || {
+	cat "$log" >&2
 	echo "deps: could not install$missing; run 'apt-get update' first and check the package sources" >&2
 	exit 1
 }
-rm -f /tmp/eds-deps.$$

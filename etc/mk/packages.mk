@@ -6,6 +6,6 @@ PKG_BUILD = gcc libc6-dev pkg-config libnats-dev libmsgpack-dev libev-dev liblmd
 # the demonstration: a real nats-server, credentials for it, a stand-in for HQ
 PKG_DEMO  = nats-server python3 python3-cryptography
 
-PKG_TEST  = $(PKG_DEMO) libcmocka-dev python3-pytest python3-msgpack sqlite3 mandoc procps
+PKG_TEST  = $(PKG_DEMO) libcmocka-dev python3-pytest python3-pytest-xdist python3-msgpack sqlite3 mandoc procps
 
 PKG_FUZZ  = clang libclang-rt-14-dev

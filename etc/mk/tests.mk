@@ -3,7 +3,12 @@
 
 UNIT_SRC  = $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN  = $(UNIT_SRC:%.c=$(B)/%)
-SUPPORT_O = $(call obj,$(wildcard tests/support/*.c))
+SUPPORT_O = $(call obj,$(filter-out %/clock_shift.c,$(wildcard tests/support/*.c)))
+# preloaded by end-to-end tests, never linked
+CLOCK_SHIFT = $(B)/tests/support/clock_shift.so
+$(CLOCK_SHIFT): $(B)/tests/support/clock_shift.o
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^ -ldl
 
 $(B)/tests/unit/ipc/%: $(B)/tests/unit/ipc/%.o $(SUPPORT_O) $(LIB_COMMON)
 	$(say) LD $@
@@ -33,9 +38,9 @@ test:
 	@$(MAKE) --no-print-directory test-programs
 	@EDS_BUILD=$(B) MAKE="$(MAKE)" SAN="$(SAN)" sh tests/support/run-all.sh
 
-test-programs: programs $(UNIT_BIN)
+test-programs: programs $(UNIT_BIN) $(CLOCK_SHIFT) ; @:
 
-e2e: programs
+e2e: programs $(CLOCK_SHIFT)
 	@EDS_BUILD=$(B) sh tests/support/run-e2e.sh
 
 demo:

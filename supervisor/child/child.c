@@ -170,37 +170,54 @@ look_for_culprit(struct child *c, int st)
 	struct cursor	*cur = &c->cursor;
 	bool		 by_itself = c->hung || (WIFSIGNALED(st) && WTERMSIG(st) != SIGKILL) ||
 			    (WIFEXITED(st) && WEXITSTATUS(st) != 0 && WEXITSTATUS(st) != EXIT_STATUS_CONFIG);
-	uint64_t	 seq = cursor_oldest(cur), attempts;
-	struct err	 err = { 0 };
-	char		 why[500];
+	size_t		 n = cur->in_flight - (cur->in_flight > 0 ? c->n_verdicts : 0);
+	struct verdict	*v;
 
 	c->excused = false;
 	if (!by_itself || c->said_broken || c->retry_sent || c->state == CHILD_DRAINING || c->state == CHILD_RESTARTING)
 		return;
-	attempts = c->suspect.deaths + 1;
-	if (!suspect_died(&c->suspect, cur->seq, cur->in_flight > 0 ? cursor_newest(cur) : 0, cur->in_flight)) {
-		c->excused = c->suspect.active && cur->in_flight > 0;
+	if (!suspect_died(&c->suspect, cur->seq, cursor_newest(cur), n)) {
+		c->excused = c->suspect.active && n > 0;
 		return;
 	}
 	c->excused = true;
-	(void)snprintf(why, sizeof(why), "it %s the worker: %.350s", c->hung ? "hangs" : "crashes", c->hung ? c->reason : c->last_exit);
-	if (c->config->on_reject == ON_REJECT_STOP) {
-		(void)snprintf(c->reason, sizeof(c->reason), "event %llu kills the worker (on_reject = stop): %.500s",
-		    (unsigned long long)seq, why);
+	if (++c->guilty_in_a_row >= SUSPECT_ROW) {
+		(void)snprintf(c->reason, sizeof(c->reason), "the worker dies whatever event it is given, the last time at %llu: %.400s",
+		    (unsigned long long)cursor_newest(cur), c->hung ? c->reason : c->last_exit);
 		c->broken_config = true;
+		c->n_verdicts = 0;
 		return;
 	}
-	if (!child_count_aside(c))
-		return;
-	if (c->host.poison(c->host.arg, c, seq, attempts, why, &err) == -1) {
-		log_error(&c->log, "%s", err.text);
-		return;
+	v = &c->verdicts[c->n_verdicts++];
+	v->seq = cursor_newest(cur);
+	v->attempts = c->suspect.deaths;
+	(void)snprintf(v->why, sizeof(v->why), "it %s the worker: %.300s", c->hung ? "hangs" : "crashes", c->hung ? c->reason : c->last_exit);
+	if (c->config->on_reject == ON_REJECT_STOP) {
+		(void)snprintf(c->reason, sizeof(c->reason), "event %llu kills the worker (on_reject = stop): %.400s",
+		    (unsigned long long)v->seq, v->why);
+		c->broken_config = true;
+		c->n_verdicts = 0;
 	}
-	c->stats.rejected++;
-	cursor_rewind(cur);
-	cursor_set_aside(cur, seq);
-	suspect_committed(&c->suspect, cur->seq);
-	c->host.progress(c->host.arg, c);
+}
+
+int
+child_carry_out(struct child *c, uint64_t seq, struct err *err)
+{
+	size_t	 done = 0;
+
+	while (done < c->n_verdicts && c->verdicts[done].seq <= seq) {
+		const struct verdict *v = &c->verdicts[done];
+
+		if (!child_count_aside(c))
+			return err_set(err, ERR_CONFIG, "%s", c->reason);
+		if (c->host.poison(c->host.arg, c, v->seq, v->attempts, v->why, err) == -1)
+			return -1;
+		c->stats.rejected++;
+		done++;
+	}
+	c->n_verdicts -= done;
+	(void)memmove(c->verdicts, c->verdicts + done, c->n_verdicts * sizeof(c->verdicts[0]));
+	return 0;
 }
 
 static void
@@ -320,6 +337,12 @@ static void
 act_begin(struct child *c)
 {
 	ev_timer_stop(c->host.loop, &c->deadline);
+	for (size_t i = 0; i < c->n_verdicts; i++)
+		if (cursor_sent(&c->cursor, c->verdicts[i].seq) == -1) {
+			child_set_reason(c, "memory is short");
+			child_event(c, CHILD_EV_LOST);
+			return;
+		}
 	c->running_since = mono_now();
 	log_info(&c->log, "worker is running (pid %ld)", (long)c->pid);
 	if (c->paused)
@@ -387,6 +410,8 @@ act_forgive(struct child *c)
 	backoff_forgive(&c->backoff);
 	c->aside = 0;
 	c->suspect = (struct suspect){ 0 };
+	c->n_verdicts = 0;
+	c->guilty_in_a_row = 0;
 	act_spawn(c);
 }
 

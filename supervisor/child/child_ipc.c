@@ -123,6 +123,7 @@ send_configuration(struct child *c)
 		.log_level = (uint64_t)log_level_get(),
 		.batch_events = c->config->batch_events, .batch_bytes = c->config->batch_bytes,
 		.min_latency_ms = (uint64_t)c->config->min_latency_ms, .max_latency_ms = (uint64_t)c->config->max_latency_ms,
+		.stop_on_reject = c->config->on_reject == ON_REJECT_STOP,
 		.queue_events = c->config->queue_events, .queue_bytes = c->config->queue_bytes,
 	} };
 
@@ -150,6 +151,26 @@ offer_again(struct child *c)
 	c->retry_sent = true;
 	c->retry_refused = false;
 	flush(c);
+}
+
+/* No event is left that could show the worker to be well: the verdicts stand.  False when the worker is lost over it. */
+static bool
+close_case(struct child *c)
+{
+	struct err	 err = { 0 };
+
+	if (c->state != CHILD_RUNNING || c->cursor.in_flight != c->n_verdicts || fanout_late(&c->cursor, c->host.source) ||
+	    cursor_peek(&c->cursor, c->host.source->window) != NULL)
+		return true;
+	if (child_carry_out(c, cursor_newest(&c->cursor), &err) == -1) {
+		lost(c, err.text);
+		return false;
+	}
+	if (c->cursor.in_flight > 0 && !cursor_commit(&c->cursor, cursor_newest(&c->cursor)))
+		bug("a verdict was not in flight");
+	suspect_committed(&c->suspect, c->cursor.seq);
+	c->host.progress(c->host.arg, c);
+	return true;
 }
 
 void
@@ -188,7 +209,8 @@ child_feed(struct child *c)
 {
 	struct err	 err = { 0 };
 	int64_t		 fed = 0;
-	uint64_t	 seq = c->cursor.seq, most = suspect_room(&c->suspect, c->cursor.in_flight), held_back = 0;
+	size_t		 held = c->cursor.in_flight - (c->cursor.in_flight > 0 ? c->n_verdicts : 0);
+	uint64_t	 seq = c->cursor.seq, most = suspect_room(&c->suspect, held), held_back = 0;
 
 	if (c->state == CHILD_RUNNING && c->channel != NULL && c->retry_wanted)
 		most = 0;
@@ -207,6 +229,8 @@ child_feed(struct child *c)
 	}
 	if (fed > 0)
 		flush(c);
+	if (c->n_verdicts > 0 && !close_case(c))
+		return;
 	if (c->retry_wanted)
 		offer_again(c);
 	if (c->cursor.seq != seq)
@@ -284,6 +308,12 @@ hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *
 		child_feed(c);
 		return 0;
 	}
+	if (!cursor_holds(&c->cursor, b->seq) || b->seq <= c->cursor.seq)
+		return err_set(err, ERR_INVALID, "it claims to have stored event %llu, which it was not sent",
+		    (unsigned long long)b->seq);
+	if (child_carry_out(c, b->seq, err) == -1)
+		return -1;
+	c->guilty_in_a_row = 0;
 	if (!cursor_commit(&c->cursor, b->seq))
 		return err_set(err, ERR_INVALID, "it claims to have stored event %llu, which it was not sent",
 		    (unsigned long long)b->seq);

@@ -10,6 +10,15 @@
 #define RATE_SLOTS	12		/* of RATE_SLOT_MS each */
 #define RATE_SLOT_MS	5000
 
+/*
+ * An event that kills the worker.  It counts as sent without being sent; it goes to the quarantine
+ * once a later event was stored, which shows that the worker is well.
+ */
+struct verdict {
+	uint64_t	 seq, attempts;
+	char		 why[400];
+};
+
 struct child {
 	struct child_host		 host;
 	const struct destination_config	*config;
@@ -41,6 +50,9 @@ struct child {
 
 	/* events that kill, or are refused */
 	struct suspect			 suspect;
+	struct verdict			 verdicts[SUSPECT_ROW];	/* found guilty, not yet carried out */
+	size_t				 n_verdicts;
+	unsigned			 guilty_in_a_row;
 	bool				 excused;	/* the last death does not count as a crash */
 	mono_t				 aside_since;	/* the limit's present window ...  */
 	uint64_t			 aside;		/* ... and what was set aside in it */
@@ -60,6 +72,8 @@ void	 child_set_reason(struct child *, const char *);
 
 /* One more event is set aside; false with the reason set when that is too many for the time. */
 bool	 child_count_aside(struct child *) MUST_CHECK;
+/* Carries out the verdicts up to seq; -1: not all of them. */
+int	 child_carry_out(struct child *, uint64_t seq, struct err *) MUST_CHECK;
 void	 child_retry_over(struct child *, bool stored, const char *why);
 
 void	 child_ipc_init(struct child *);

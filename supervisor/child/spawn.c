@@ -2,14 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ipc/base/buf.h"
+#include "ipc/base/self.h"
 #include "supervisor/child/spawn.h"
 
 #define WORKER_FD	3
@@ -117,23 +119,15 @@ out:
 char *
 spawn_worker_program(struct err *err)
 {
-	char		 self[4096], *slash;
-	ssize_t		 n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	struct buf	 path = { 0 };
-	char		*found;
+	char		 path[PATH_MAX];
+	const char	*found = EDS_LIBEXECDIR "/eds-worker";
+	char		*copy;
 
-	if (n > 0) {
-		self[n] = '\0';
-		if ((slash = strrchr(self, '/')) != NULL) {
-			*slash = '\0';
-			buf_printf(&path, "%s/eds-worker", self);
-			if (access(buf_cstr(&path), X_OK) == -1)
-				buf_reset(&path);
-		}
-	}
-	if (path.len == 0)
-		buf_adds(&path, EDS_LIBEXECDIR "/eds-worker");
-	if ((found = buf_steal(&path)) == NULL)
+	/* A build has all programs in one folder; an installed tree is asked before the place it was compiled for. */
+	if (self_relative(path, sizeof(path), "eds-worker") ||
+	    self_relative(path, sizeof(path), "../libexec/eds/eds-worker"))
+		found = path;
+	if ((copy = strdup(found)) == NULL)
 		(void)err_set(err, ERR_NOMEM, "worker program");
-	return found;
+	return copy;
 }

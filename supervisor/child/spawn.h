@@ -18,7 +18,10 @@ struct spawned {
 
 int	 spawn_worker(struct spawned *, const char *program, const char *name, struct err *) MUST_CHECK;
 
-/* Beside our own executable, else where it is installed.  For the caller to free(). */
+/*
+ * Beside our own executable, else in ../libexec/eds as seen from there, else where it was to be
+ * installed when this was compiled.  For the caller to free().
+ */
 char	*spawn_worker_program(struct err *) MUST_CHECK;
 
 #endif

@@ -25,6 +25,12 @@ struct suspect {
 #define SUSPECT_ALONE	2u	/* so often an event must kill alone to be found guilty */
 
 /*
+ * That many in a row, without a good event in between, and it is not the events: the
+ * worker dies whatever it is given.
+ */
+#define SUSPECT_ROW	3u
+
+/*
  * The worker died by its own fault with n events in flight, the newest being `last`; everything up
  * to `committed` was stored.  True: the one event in flight is the culprit.
  */

@@ -6,6 +6,7 @@
 
 #include "drivers/registry.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/control/edsctl_text.h"
 
 static bool
 colours(void)
@@ -19,8 +20,11 @@ static void
 show(const struct driver_info *info, bool with_help)
 {
 	const char	*on = colours() ? "\033[1m" : "", *off = colours() ? "\033[0m" : "";
+	struct buf	 description = { 0 };
 
-	(void)printf("%s%s%s\n%s\nExample url: %s\n", on, info->name, off, info->description, info->example);
+	text_wrap(&description, slice_of(info->description), 0, 0, text_width(STDOUT_FILENO));
+	(void)printf("%s%s%s\n%sExample url: %s\n", on, info->name, off, buf_cstr(&description), info->example);
+	buf_free(&description);
 	if (with_help)
 		(void)printf("\n%s", info->help);
 }

@@ -1,8 +1,13 @@
 /* Usage and help texts, made from the tables of commands and flags. */
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "supervisor/cli/cli.h"
+#include "supervisor/control/edsctl_text.h"
+
+#define HELP_COLUMN	34u	/* where the help of a flag begins */
+#define WORD_COLUMN	14u	/* and that of a command */
 
 void
 cli_command_path(enum cli_command command, struct buf *out)
@@ -47,7 +52,8 @@ add_flag(struct buf *out, char letter, const char *name, const char *type, const
 		(void)snprintf(left, sizeof(left), "-%c, %.56s", letter, both);
 	else
 		(void)snprintf(left, sizeof(left), "    %.56s", both);
-	buf_printf(out, "  %-33s %s\n", left, help);
+	buf_printf(out, "  %-*s", (int)HELP_COLUMN - 2, left);
+	text_wrap(out, slice_of(help), HELP_COLUMN, HELP_COLUMN, text_width(STDOUT_FILENO));
 }
 
 static void
@@ -67,7 +73,8 @@ add_flags(struct buf *out, enum cli_command command, bool global)
 static void
 add_commands(struct buf *out, enum cli_command parent)
 {
-	bool	 any = false;
+	struct buf	 help = { 0 };
+	bool		 any = false;
 
 	for (unsigned i = 1; i < CLI_COMMANDS; i++) {
 		const struct cli_command_info *info = cli_command_info((enum cli_command)i);
@@ -77,8 +84,12 @@ add_commands(struct buf *out, enum cli_command parent)
 		if (!any)
 			buf_adds(out, "\nAvailable Commands:\n");
 		any = true;
-		buf_printf(out, "  %-11s %s%s\n", info->word, info->help, info->shown == CLI_LATER ? " (in a later version)" : "");
+		buf_reset(&help);
+		buf_printf(&help, "%s%s", info->help, info->shown == CLI_LATER ? " (in a later version)" : "");
+		buf_printf(out, "  %-*s", (int)WORD_COLUMN - 2, info->word);
+		text_wrap(out, buf_slice(&help), WORD_COLUMN, WORD_COLUMN, text_width(STDOUT_FILENO));
 	}
+	buf_free(&help);
 }
 
 static bool
@@ -116,7 +127,7 @@ cli_help(enum cli_command command, struct buf *out)
 {
 	if (command == CLI_ROOT)
 		buf_adds(out, "Shopmonkey Enterprise Data Streaming server\n"
-		    "For detailed information, see: https://shopmonkey.dev/eds and https://github.com/shopmonkeyus/eds\n\n");
+		    "For detailed information, see:\n  https://shopmonkey.dev/eds\n  https://github.com/shopmonkeyus/eds\n\n");
 	else
 		buf_printf(out, "%s\n\n", cli_command_info(command)->help);
 	cli_usage(command, out);

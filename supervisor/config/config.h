@@ -111,4 +111,7 @@ bool	 destination_config_same(const struct destination_config *a, const struct d
 /* Options of the process that a reload cannot change and that differ; "" when none.  For the reload's report. */
 void	 config_needs_restart(const struct config *running, const struct config *wanted, struct buf *names);
 
+/* Those options change places, so that `fresh` says what is in force. */
+void	 config_keep_running(struct config *running, struct config *fresh);
+
 #endif

@@ -46,3 +46,27 @@ config_needs_restart(const struct config *running, const struct config *wanted, 
 	if (!same(running->update_strategy, wanted->update_strategy))
 		add_name(names, "update_strategy");
 }
+
+static void
+swap_texts(char **a, char **b)
+{
+	char	*held = *a;
+
+	*a = *b;
+	*b = held;
+}
+
+void
+config_keep_running(struct config *running, struct config *fresh)
+{
+	size_t				 n;
+	const struct config_option	*o = config_options(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (o[i].section == SECTION_SERVER && o[i].restart)
+			config_value_swap(&o[i], running, fresh);
+	swap_texts(&running->data_dir, &fresh->data_dir);	/* never differs, but workers look at the string itself */
+	swap_texts(&running->server_id, &fresh->server_id);
+	swap_texts(&running->token, &fresh->token);
+	swap_texts(&running->update_strategy, &fresh->update_strategy);
+}

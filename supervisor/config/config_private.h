@@ -36,6 +36,7 @@ unsigned config_distance(struct slice a, struct slice b);	/* letters to change *
 /* config_value.c: one value.  `base` is the struct that the option's offset belongs to. */
 int	 config_value_set(const struct config_option *, void *base, struct slice value, struct err *) MUST_CHECK;
 bool	 config_value_same(const struct config_option *, const void *a, const void *b);
+void	 config_value_swap(const struct config_option *, void *a, void *b);
 void	 config_value_free(const struct config_option *, void *base);
 int	 config_defaults(enum option_section, void *base, struct err *) MUST_CHECK;
 

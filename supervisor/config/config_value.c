@@ -352,6 +352,52 @@ config_value_same(const struct config_option *o, const void *base_a, const void 
 	bug("option %s has no type", o->key);
 }
 
+static size_t
+value_size(const struct config_option *o)
+{
+	switch (o->type) {
+	case OPT_COUNT:
+	case OPT_SIZE:
+		return sizeof(uint64_t);
+	case OPT_DURATION:
+		return sizeof(int64_t);
+	case OPT_BOOL:
+		return sizeof(bool);
+	case OPT_PORT:
+		return sizeof(uint16_t);
+	case OPT_LEVEL:
+		return sizeof(enum log_level);
+	case OPT_OPERATIONS:
+		return sizeof(unsigned);
+	case OPT_ON_REJECT:
+		return sizeof(enum on_reject);
+	case OPT_LIST:
+		return sizeof(char **);
+	case OPT_SERVERS:
+	case OPT_URL:
+	case OPT_NAME:
+	case OPT_TEXT:
+	case OPT_PATH:
+	case OPT_ADDRESS:
+	case OPT_SECRET_URL:
+	case OPT_URL_FILE:
+		return sizeof(char *);
+	}
+	bug("option %s has no type", o->key);
+}
+
+void
+config_value_swap(const struct config_option *o, void *base_a, void *base_b)
+{
+	char	 held[sizeof(uint64_t)];
+	char	*a = (char *)base_a + o->offset, *b = (char *)base_b + o->offset;
+	size_t	 n = value_size(o);
+
+	memcpy(held, a, n);
+	memcpy(a, b, n);
+	memcpy(b, held, n);
+}
+
 void
 config_value_free(const struct config_option *o, void *base)
 {

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "ipc/base/clock.h"
@@ -18,6 +17,8 @@
 #define TIMEOUT_S	60u	/* a drain may take its time    */
 #define WATCH_TIMEOUT_S	5u
 #define WATCH_EVERY_S	1
+#define VERB_COLUMN	13u	/* the help: where a verb's forms begin, and what it is for */
+#define HELP_COLUMN	32u
 
 struct options {
 	const char	*data_dir;
@@ -35,16 +36,34 @@ on_signal(int sig)
 	interrupted = 1;
 }
 
+/* One verb: its forms on the left, what it is for on the right, or below when the forms take that place. */
+static void
+add_verb(struct buf *out, const struct control_command *c, unsigned width)
+{
+	unsigned	 column = VERB_COLUMN + 1 + (unsigned)strlen(c->usage);
+
+	buf_printf(out, "  %-*s ", (int)VERB_COLUMN - 3, c->verb);
+	if (column <= HELP_COLUMN)
+		buf_printf(out, "%-*s", (int)(HELP_COLUMN - VERB_COLUMN), c->usage);
+	else {
+		text_wrap(out, slice_of(c->usage), VERB_COLUMN, VERB_COLUMN, width);
+		buf_printf(out, "%*s", (int)HELP_COLUMN, "");
+	}
+	text_wrap(out, slice_of(c->help), HELP_COLUMN, HELP_COLUMN, width);
+}
+
 static void
 usage(FILE *to)
 {
 	size_t				 n;
 	const struct control_command	*c = control_commands(&n);
+	struct buf			 verbs = { 0 };
 
-	(void)fprintf(to, "usage: edsctl [-d DIR] [options] VERB [arguments]\n\n");
 	for (size_t i = 0; i < n; i++)
-		(void)fprintf(to, "  %-7s %-20s  %s\n", c[i].verb, c[i].usage, c[i].help);
-	(void)fprintf(to, "\n"
+		add_verb(&verbs, &c[i], text_width(fileno(to)));
+	(void)fprintf(to, "usage: edsctl [-d DIR] [options] VERB [arguments]\n\n%s\n", buf_cstr(&verbs));
+	buf_free(&verbs);
+	(void)fprintf(to,
 	    "  -d, --data-dir DIR   the server's data directory; default: $EDS_DATA_DIR,\n"
 	    "                       ./data if a server lives there, /var/lib/eds\n"
 	    "  -j, --json           the answer as JSON\n"
@@ -66,6 +85,7 @@ static int
 help(const char *verb)
 {
 	const struct control_command	*c;
+	struct buf			 text = { 0 };
 
 	if (verb == NULL) {
 		usage(stdout);
@@ -75,7 +95,11 @@ help(const char *verb)
 		(void)fprintf(stderr, "edsctl: there is no verb \"%s\"; see edsctl help\n", verb);
 		return CONTROL_USAGE;
 	}
-	(void)printf("usage: edsctl %s%s%s\n%s\n", c->verb, c->usage[0] == '\0' ? "" : " ", c->usage, c->help);
+	buf_printf(&text, "usage: edsctl %s ", c->verb);
+	text_wrap(&text, slice_of(c->usage), (unsigned)text.len, (unsigned)text.len, text_width(STDOUT_FILENO));
+	text_wrap(&text, slice_of(c->help), 0, 0, text_width(STDOUT_FILENO));
+	(void)fputs(buf_cstr(&text), stdout);
+	buf_free(&text);
 	return CONTROL_OK;
 }
 
@@ -92,17 +116,9 @@ default_data_dir(void)
 static struct text_style
 style_of_terminal(int fd)
 {
-	struct text_style	 style = { .width = 80, .now_ms = wall_ms() };
-	const char		*term = getenv("TERM"), *no_colour = getenv("NO_COLOR"), *wanted = getenv("COLUMNS");
-	struct winsize		 ws;
-	uint64_t		 columns;
+	struct text_style	 style = { .width = text_width(fd), .now_ms = wall_ms() };
+	const char		*term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
 
-	if (wanted != NULL && slice_u64(slice_of(wanted), &columns) && columns <= 1000)
-		style.width = (unsigned)columns;
-	else if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0)
-		style.width = ws.ws_col;
-	if (style.width < TEXT_WIDTH_MIN)
-		style.width = TEXT_WIDTH_MIN;
 	style.colour = isatty(fd) && (no_colour == NULL || no_colour[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
 	return style;
 }

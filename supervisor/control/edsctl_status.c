@@ -97,7 +97,7 @@ head_session(struct buf *out, const json_t *doc, const struct text_style *style)
 	if (!is(str(session, "text"), ""))
 		buf_printf(&text, ": %s", str(session, "text"));
 	if (epoch(session, "since") != 0) {
-		buf_adds(&text, ", since ");
+		buf_adds(&text, ", began ");
 		text_ago(&text, epoch(session, "since"), style->now_ms);
 	}
 	buf_adds(&text, "; schemas fetched ");

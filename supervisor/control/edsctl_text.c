@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "ipc/base/clock.h"
 #include "supervisor/control/edsctl_text.h"
@@ -252,7 +255,7 @@ text_why(struct buf *out, const json_t *answer, const struct text_style *style)
 	}
 	buf_printf(&head, SLICE_FMT " is " SLICE_FMT, SLICE_ARG(name), SLICE_ARG(state));
 	if (json_integer_value(since) != 0) {
-		buf_adds(&head, ", since ");
+		buf_adds(&head, "; this began ");
 		text_ago(&head, json_integer_value(since), style->now_ms);
 	}
 	text_colour(out, style, TEXT_BOLD);
@@ -260,4 +263,19 @@ text_why(struct buf *out, const json_t *answer, const struct text_style *style)
 	text_colour(out, style, TEXT_PLAIN);
 	buf_free(&head);
 	add_lines(out, json_object_get(answer, "explain"), 2, style);
+}
+
+unsigned
+text_width(int fd)
+{
+	const char	*wanted = getenv("COLUMNS");
+	struct winsize	 ws;
+	uint64_t	 columns;
+	unsigned	 width = 80;
+
+	if (wanted != NULL && slice_u64(slice_of(wanted), &columns) && columns > 0 && columns <= 1000)
+		width = (unsigned)columns;
+	else if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0)
+		width = ws.ws_col;
+	return width < TEXT_WIDTH_MIN ? TEXT_WIDTH_MIN : width;
 }

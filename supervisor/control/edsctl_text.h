@@ -38,4 +38,7 @@ unsigned text_columns(struct slice);				/* what it takes on the screen     */
  */
 void	 text_wrap(struct buf *, struct slice paragraph, unsigned column, unsigned indent, unsigned width);
 
+/* How wide to write on that descriptor: $COLUMNS, else what the terminal says, else 80; at least TEXT_WIDTH_MIN. */
+unsigned text_width(int fd);
+
 #endif

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "ipc/base/buf.h"
 #include "ipc/base/hash.h"
@@ -12,11 +14,16 @@
 #include "supervisor/store/store_private.h"
 
 #define HEAD	12		/* checksum and subject length */
+#define MAPPED_MOST	(16u << 20)	/* bytes read before their pages are given back */
+#define PAGE	4096u		/* of LMDB; a larger one only makes the costs an estimate */
+#define ENTRY	32u		/* what LMDB adds to an entry, key included */
 
 struct journal {
 	struct store		*store;
 	uint64_t		 limit;
 	struct journal_stats	 stats;
+	size_t			 mapped;	/* read since the pages were given back, and where */
+	uintptr_t		 mapped_lo, mapped_hi;
 };
 
 static void
@@ -101,6 +108,21 @@ journal_full(const struct journal *j)
 	return j->stats.bytes >= j->limit;
 }
 
+uint64_t
+journal_room(const struct journal *j)
+{
+	return j->stats.bytes >= j->limit ? 0 : j->limit - j->stats.bytes;
+}
+
+/* Entries of more than half a page get pages of their own, the others share one. */
+uint64_t
+journal_cost(const struct journal_entry *e)
+{
+	uint64_t	 n = HEAD + e->subject.n + e->payload.n + ENTRY;
+
+	return n > PAGE / 2 ? (n + PAGE - 1) / PAGE * PAGE + ENTRY : PAGE / ((PAGE - ENTRY) / n);
+}
+
 const struct journal_stats *
 journal_stats(const struct journal *j)
 {
@@ -128,17 +150,36 @@ append_one(struct journal *j, MDB_txn *txn, const struct journal_entry *e)
 	return 0;
 }
 
+static int
+full(const struct journal *j, struct err *err)
+{
+	return err_set(err, ERR_FULL, "the journal has reached its limit of %llu MiB", (unsigned long long)j->limit >> 20);
+}
+
+/* After a failure the figures may be those of the transaction that is gone. */
+static void
+measure_again(struct journal *j)
+{
+	MDB_txn	*txn;
+
+	if (mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn) != 0)
+		return;
+	(void)measure(j, txn);
+	mdb_txn_abort(txn);
+}
+
 int
 journal_append(struct journal *j, const struct journal_entry *v, size_t n, struct err *err)
 {
 	MDB_txn		*txn;
 	uint64_t	 last = j->stats.last_seq;
+	bool		 over;
 	int		 rc = 0;
 
 	if (n == 0)
 		return 0;
 	if (journal_full(j))
-		return err_set(err, ERR_FULL, "the journal has reached its limit of %llu MiB", (unsigned long long)j->limit >> 20);
+		return full(j, err);
 	if ((rc = mdb_txn_begin(j->store->env, NULL, 0, &txn)) != 0)
 		return store_error(j->store, rc, "writing the journal", err);
 	for (size_t i = 0; i < n && rc == 0; i++) {
@@ -149,21 +190,17 @@ journal_append(struct journal *j, const struct journal_entry *v, size_t n, struc
 	}
 	if (rc == 0)
 		rc = measure(j, txn);
-	if (rc == 0) {
+	over = rc == 0 && j->stats.bytes > j->limit;
+	if (rc == 0 && !over) {
 		rc = mdb_txn_commit(txn);
 		txn = NULL;
 	}
-	if (rc == 0)
+	if (rc == 0 && !over)
 		return 0;
 	if (txn != NULL)
 		mdb_txn_abort(txn);
-	(void)store_error(j->store, rc, "writing the journal", err);
-	/* The figures may be those of the transaction that failed. */
-	if ((rc = mdb_txn_begin(j->store->env, NULL, MDB_RDONLY, &txn)) == 0) {
-		rc = measure(j, txn);
-		mdb_txn_abort(txn);
-	}
-	return -1;
+	measure_again(j);
+	return over ? full(j, err) : store_error(j->store, rc, "writing the journal", err);
 }
 
 static struct journal_entry
@@ -181,6 +218,35 @@ entry_of(const MDB_val *k, const MDB_val *v)
 	e.subject = (struct slice){ (const char *)p + HEAD, subject };
 	e.payload = (struct slice){ (const char *)p + HEAD + subject, v->mv_size - HEAD - subject };
 	return e;
+}
+
+/*
+ * What was read stays mapped and would count as our memory, up to the whole
+ * journal.  The pages are clean and in the page cache, so giving them back costs little.
+ */
+static void
+give_back_pages(struct journal *j)
+{
+	uintptr_t	 page = (uintptr_t)sysconf(_SC_PAGESIZE), lo = j->mapped_lo & ~(page - 1);
+
+	if (j->mapped < MAPPED_MOST)
+		return;
+	/* Everything between two addresses inside the map is the map. */
+	(void)madvise((void *)lo, j->mapped_hi - lo, MADV_DONTNEED);
+	j->mapped = 0;
+	j->mapped_lo = j->mapped_hi = 0;
+}
+
+static void
+note_mapped(struct journal *j, const MDB_val *v)
+{
+	uintptr_t	 lo = (uintptr_t)v->mv_data, hi = lo + v->mv_size;
+
+	if (j->mapped_lo == 0 || lo < j->mapped_lo)
+		j->mapped_lo = lo;
+	if (hi > j->mapped_hi)
+		j->mapped_hi = hi;
+	j->mapped += v->mv_size;
 }
 
 int
@@ -205,6 +271,7 @@ journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct
 		if (k.mv_size != 8)
 			continue;
 		e = entry_of(&k, &v);
+		note_mapped(j, &v);
 		if (e.payload.p == NULL)
 			j->stats.damaged++;
 		if (fn(arg, &e) != 0)
@@ -216,6 +283,7 @@ out:
 	if (cur != NULL)
 		mdb_cursor_close(cur);
 	mdb_txn_abort(txn);
+	give_back_pages(j);
 	return rc == 0 ? 0 : store_error(j->store, rc, "reading the journal", err);
 }
 

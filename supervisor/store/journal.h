@@ -29,11 +29,13 @@ void	 journal_close(struct journal **);
 
 bool	 journal_enabled(const struct journal *);
 bool	 journal_full(const struct journal *);
+uint64_t journal_room(const struct journal *);			/* bytes left below the limit */
+uint64_t journal_cost(const struct journal_entry *);		/* bytes of disk it will take, about */
 const struct journal_stats *journal_stats(const struct journal *);
 
 /*
- * Appends in one transaction; returns after the fsync.  Sequences rise.  ERR_FULL: over
- * the limit or no disk space, nothing was stored.
+ * Appends in one transaction; returns after the fsync.  Sequences rise.  ERR_FULL: it
+ * would be over the limit, or there is no disk space; nothing was stored.
  */
 int	 journal_append(struct journal *, const struct journal_entry *, size_t n, struct err *) MUST_CHECK;
 

@@ -450,6 +450,20 @@ store_quarantine_put(struct store *st, const char *destination, const struct sto
 	return rc;
 }
 
+bool
+store_quarantine_has(struct store *st, const char *destination, uint64_t seq)
+{
+	struct buf	 key = { 0 }, val = { 0 };
+	struct err	 err = { 0 };
+	bool		 has;
+
+	quarantine_key(&key, destination, seq);
+	has = !key.oom && get_one(st, STORE_QUARANTINE, buf_slice(&key), &val, "quarantine", &err) == 0;
+	buf_free(&key);
+	buf_free(&val);
+	return has;
+}
+
 struct quarantine_walk {
 	store_quarantine_fn	 fn;
 	void			*arg;

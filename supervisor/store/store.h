@@ -56,6 +56,7 @@ struct store_quarantined {
 	struct slice	 payload;
 };
 int	 store_quarantine_put(struct store *, const char *destination, const struct store_quarantined *, struct err *) MUST_CHECK;
+bool	 store_quarantine_has(struct store *, const char *destination, uint64_t seq);
 typedef int (*store_quarantine_fn)(void *arg, const struct store_quarantined *);
 int	 store_quarantine_each(struct store *, const char *destination, store_quarantine_fn, void *arg, struct err *) MUST_CHECK;
 int	 store_quarantine_count(struct store *, const char *destination, uint64_t *n_r, struct err *) MUST_CHECK;

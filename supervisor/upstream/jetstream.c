@@ -12,6 +12,7 @@
 #define ANSWER_S	5.0	/* an API request without answer for that long: the connection is of no use */
 #define SILENCE_S	35.0	/* two missed heartbeats of an open pull */
 #define EVENT_BYTES_MIN	2048
+#define STALL_MS	1000	/* without a pull for that long, the stream may have moved on */
 
 static natsConnection *
 nats(struct upstream *up)
@@ -154,6 +155,8 @@ room(const struct upstream *up, uint64_t *bytes_r)
 		return 0;
 	if (n == 0 && have == 0)
 		n = 1;
+	if (up->config.max_batch > 0 && n > up->config.max_batch)
+		n = up->config.max_batch;	/* the server refuses more */
 	return n > CONSUMER_MAX_BATCH ? CONSUMER_MAX_BATCH : n;
 }
 
@@ -170,7 +173,7 @@ pull(struct upstream *up, uint64_t batch, uint64_t bytes)
 		bytes = (uint64_t)payload + 65536;
 	up->pull++;
 	(void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT." CONSUMER_STREAM ".%s", up->consumer);
-	(void)snprintf(inbox, sizeof(inbox), "%s.p.%llu", up->inbox, (unsigned long long)up->pull);
+	(void)snprintf(inbox, sizeof(inbox), "%s.%llu", up->pull_inbox, (unsigned long long)up->pull);
 	consumer_pull_json(&body, batch, bytes);
 	s = body.oom ? NATS_NO_MEMORY :
 	    natsConnection_PublishRequest(nats(up), subject, inbox, body.data, (int)body.len);
@@ -183,12 +186,19 @@ pull(struct upstream *up, uint64_t batch, uint64_t bytes)
 	watch_silence(up);
 }
 
+static void
+stalled(struct upstream *up)
+{
+	if (up->stalled_at == 0 && up->pull_left == 0)
+		up->stalled_at = mono_now();
+}
+
 void
 jetstream_wake(struct upstream *up)
 {
 	uint64_t	 batch, bytes;
 
-	if (!up->ready || nats(up) == NULL)
+	if (!up->ready || nats(up) == NULL || up->step != JS_IDLE)
 		return;
 	if (up->pull_left == 0 && up->handover) {
 		up->handover = false;
@@ -196,6 +206,7 @@ jetstream_wake(struct upstream *up)
 		return;
 	}
 	if (up->hold) {
+		stalled(up);
 		upstream_set_state(up, UPSTREAM_PAUSED, up->hold_why);
 		return;
 	}
@@ -206,10 +217,18 @@ jetstream_wake(struct upstream *up)
 	}
 	batch = room(up, &bytes);
 	if (batch == 0) {
+		stalled(up);
 		upstream_set_state(up, UPSTREAM_FULL, "the window is full: the slowest destination holds the rest back");
 		return;
 	}
 	upstream_set_state(up, UPSTREAM_RUNNING, "");
+	if (up->stalled_at != 0 && mono_now() - up->stalled_at >= STALL_MS && known_upto(up) > 0) {
+		up->stalled_at = 0;
+		up->pull_wanted = true;
+		ask_probe(up);
+		return;
+	}
+	up->stalled_at = 0;
 	pull(up, batch, bytes);
 }
 
@@ -228,6 +247,28 @@ pull_ended(struct upstream *up)
 	up->pull_left = 0;
 	watch_silence(up);
 	jetstream_wake(up);
+}
+
+/* A subscription of its own for the pulls of one consumer: what an earlier one still sends goes nowhere. */
+static natsStatus
+subscribe_pulls(struct upstream *up)
+{
+	natsInbox	*inbox = NULL;
+	char		 subject[100];
+	natsStatus	 s = natsInbox_Create(&inbox);
+
+	natsSubscription_Destroy(up->pull_sub);
+	up->pull_sub = NULL;
+	if (s != NATS_OK)
+		return s;
+	(void)snprintf(up->pull_inbox, sizeof(up->pull_inbox), "%s", inbox);
+	natsInbox_Destroy(inbox);
+	(void)snprintf(subject, sizeof(subject), "%s.*", up->pull_inbox);
+	s = natsConnection_SubscribeSync(&up->pull_sub, nats(up), subject);
+	/* The window bounds what is pulled; the library must not drop any of it. */
+	if (s == NATS_OK)
+		s = natsSubscription_SetPendingLimits(up->pull_sub, -1, -1);
+	return s;
 }
 
 /*
@@ -249,7 +290,10 @@ rewind_consumer(struct upstream *up, const char *why)
 	up->stats.gaps++;
 	log_info(&up->log, "%s; the consumer %s is set back to stream sequence %llu", why, up->consumer,
 	    (unsigned long long)up->create_seq);
-	ask_delete(up);
+	if (subscribe_pulls(up) != NATS_OK)
+		upstream_retry_later(up, UPSTREAM_CONNECTING, "cannot subscribe anew");
+	else
+		ask_delete(up);
 }
 
 /* Answers of the API. */
@@ -259,10 +303,12 @@ run(struct upstream *up, uint64_t delivered)
 {
 	up->expected = delivered;
 	up->ready = true;
+	up->pending_known = false;
 	/* Where a consumer that we meet for the first time stands is where everybody begins. */
 	if (up->stats.acked_seq == 0)
 		up->stats.acked_seq = up->info.ack_floor_stream_seq;
 	up->backoff_ms = 0;
+	up->anew = false;
 	up->create_seq = 0;
 	up->complaint[0] = '\0';
 	jetstream_wake(up);
@@ -295,7 +341,7 @@ static void
 not_found(struct upstream *up)
 {
 	/* Going on after what every destination has is better than any time or "now". */
-	up->create_seq = up->stats.acked_seq > 0 ? up->stats.acked_seq + 1 : 0;
+	up->create_seq = up->stats.acked_seq > 0 || up->anew ? up->stats.acked_seq + 1 : 0;
 	if (up->create_seq == 0 && !up->config.from_beginning && up->config.start_time_ns == 0)
 		log_warn(&up->log, "no import timestamp found, starting data stream from now");
 	ask_create(up, JS_CREATE);
@@ -323,6 +369,12 @@ have_info(struct upstream *up)
 		    "(after a crash this goes away by itself within 30 s)");
 		return;
 	}
+	if (up->stats.acked_seq > 0 && info->ack_floor_stream_seq > up->stats.acked_seq && window_count(up->window) == 0) {
+		/* Acknowledged while a destination was not configured that is there again: the stream may still hold it. */
+		up->info.ack_floor_stream_seq = up->stats.acked_seq;
+		rewind_consumer(up, "a destination lacks events that were acknowledged without it");
+		return;
+	}
 	if (info->num_ack_pending != window_count(up->window)) {
 		rewind_consumer(up, "deliveries were lost on the way");
 		return;
@@ -346,7 +398,7 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 	if (found < wanted_seq && found <= known) {
 		up->stats.stream_end = found - 1;
 		(void)snprintf(text, sizeof(text), "the stream ends at %llu, but %llu has been delivered already: it was made anew or cut; "
-		    "`edsctl gap accept` goes on with it as it is", (unsigned long long)(found - 1), (unsigned long long)known);
+		    "`edsctl gap accept from-start` takes all of it, `edsctl gap accept` only what comes behind its end", (unsigned long long)(found - 1), (unsigned long long)known);
 		if (strcmp(text, up->text) != 0)
 			log_error(&up->log, "%s", text);
 		upstream_retry_later(up, UPSTREAM_GAP, text);
@@ -363,6 +415,19 @@ gap_is_recorded(struct upstream *up, uint64_t wanted_seq, uint64_t found)
 }
 
 static void
+after_probe(struct upstream *up)
+{
+	if (up->pull_wanted) {
+		up->pull_wanted = false;
+		jetstream_wake(up);
+	} else if (up->rewind_wanted) {
+		up->rewind_wanted = false;
+		rewind_consumer(up, "events vanished from the stream");
+	} else
+		ask_info(up);
+}
+
+static void
 have_probe(struct upstream *up)
 {
 	const struct consumer_info	*info = &up->info;
@@ -373,7 +438,7 @@ have_probe(struct upstream *up)
 			return;
 		}
 		log_debug(&up->log, "the stream's first event is not known: %s", info->description);
-		ask_info(up);
+		after_probe(up);
 		return;
 	}
 	if (gap_is_recorded(up, known_upto(up) + 1, info->delivered_stream_seq + 1))
@@ -449,7 +514,7 @@ api_answer(struct upstream *up, struct slice body)
 		have_probe(up);
 		break;
 	case JS_PROBE_END:
-		ask_info(up);
+		after_probe(up);
 		break;
 	case JS_INFO:
 		have_info(up);
@@ -510,8 +575,8 @@ take_status(struct upstream *up, natsMsg *msg)
 	uint64_t	 number = 0;
 	char		 line[300];
 
-	if (subject.n <= strlen(up->inbox) + 3 ||
-	    !slice_u64((struct slice){ subject.p + strlen(up->inbox) + 3, subject.n - strlen(up->inbox) - 3 }, &number) ||
+	if (subject.n <= strlen(up->pull_inbox) + 1 ||
+	    !slice_u64((struct slice){ subject.p + strlen(up->pull_inbox) + 1, subject.n - strlen(up->pull_inbox) - 1 }, &number) ||
 	    number != up->pull)
 		return;		/* about an earlier pull */
 	if (natsMsgHeader_Get(msg, "Status", &code) != NATS_OK || code == NULL)
@@ -541,6 +606,17 @@ take_status(struct upstream *up, natsMsg *msg)
 	upstream_retry_later(up, UPSTREAM_CONNECTING, line);
 }
 
+/*
+ * With each delivery the server says how many are left.  When that falls by more than the one
+ * delivered, and the sequence jumps, the stream has lost some in between while we were connected.
+ */
+static bool
+events_vanished(const struct upstream *up, const struct reply *r)
+{
+	return up->pending_known && r->deliveries == 1 && r->pending + 1 < up->stats.server_pending &&
+	    known_upto(up) > 0 && r->stream_seq > known_upto(up) + 1 && r->stream_seq != up->trusted_jump;
+}
+
 /* Takes the message over.  False when what is left of the connection's messages must not be looked at. */
 static bool
 take_delivery(struct upstream *up, natsMsg *msg)
@@ -566,7 +642,20 @@ take_delivery(struct upstream *up, natsMsg *msg)
 		return false;
 	}
 	up->expected = r.consumer_seq;
+	if (events_vanished(up, &r)) {
+		natsMsg_Destroy(msg);
+		up->trusted_jump = r.stream_seq;
+		up->rewind_wanted = true;
+		up->ready = false;
+		up->pull_left = 0;
+		watch_silence(up);
+		log_info(&up->log, "events between %llu and %llu are no longer announced; looking at the stream",
+		    (unsigned long long)window_last_seq(up->window), (unsigned long long)r.stream_seq);
+		ask_probe(up);
+		return false;
+	}
 	up->stats.server_pending = r.pending;
+	up->pending_known = true;
 	if (up->pull_left > 0)
 		up->pull_left--;
 	e.seq = r.stream_seq;
@@ -683,13 +772,8 @@ jetstream_begin(struct upstream *up)
 		(void)snprintf(subject, sizeof(subject), "%s.a.*", up->inbox);
 		s = natsConnection_SubscribeSync(&up->api_sub, nats(up), subject);
 	}
-	if (s == NATS_OK) {
-		(void)snprintf(subject, sizeof(subject), "%s.p.*", up->inbox);
-		s = natsConnection_SubscribeSync(&up->pull_sub, nats(up), subject);
-	}
-	/* The window bounds what is pulled; the library must not drop any of it. */
 	if (s == NATS_OK)
-		s = natsSubscription_SetPendingLimits(up->pull_sub, -1, -1);
+		s = subscribe_pulls(up);
 	if (s != NATS_OK) {
 		upstream_retry_later(up, UPSTREAM_CONNECTING, natsStatus_GetText(s));
 		return;
@@ -704,7 +788,8 @@ void
 jetstream_end(struct upstream *up)
 {
 	up->ready = false;
-	up->handover = false;
+	up->handover = up->rewind_wanted = up->pull_wanted = false;
+	up->stalled_at = 0;
 	up->step = JS_IDLE;
 	up->pull_left = 0;
 	ev_timer_stop(up->loop, &up->answer);

@@ -142,7 +142,9 @@ link_up(void *arg, struct link *l)
 	char		 url[300];
 
 	if (l == up->next_link) {
-		/* Renewed credential: the pull under way on the old connection is finished first. */
+		/* Renewed credential: what is published goes there from now on; the pull under way on the old
+		 * connection is finished first. */
+		up->on.state(up->on.arg, up->state, up->text);
 		jetstream_handover(up);
 		return;
 	}
@@ -160,6 +162,7 @@ link_down(void *arg, struct link *l, const struct err *why)
 
 	if (l == up->next_link) {
 		log_warn(&up->log, "connecting with the renewed credential failed, trying again when the old connection ends: %s", why->text);
+		up->handover = false;
 		link_close(&up->next_link);
 		return;
 	}
@@ -197,6 +200,7 @@ upstream_login(struct upstream *up, const char *client_name, const char *creds_p
 	if (up->link != NULL && link_nats(up->link) != NULL) {
 		struct err why = { 0 };
 
+		up->handover = false;
 		link_close(&up->next_link);
 		if (open_link(up, &up->next_link, &why) == -1)
 			log_warn(&up->log, "connecting with the renewed credential failed: %s", why.text);
@@ -274,6 +278,7 @@ upstream_hold(struct upstream *up, bool hold, const char *why)
 void
 upstream_begin_anew(struct upstream *up, uint64_t seq)
 {
+	up->anew = true;
 	up->stats.acked_seq = seq;
 	up->stats.horizon = seq;
 	window_begin_anew(up->window, seq);
@@ -307,7 +312,8 @@ upstream_settle(struct upstream *up, uint64_t index)
 bool
 upstream_publish(struct upstream *up, const char *subject, const char *msg_id, struct slice payload)
 {
-	natsConnection	*nc = up->link == NULL ? NULL : link_nats(up->link);
+	struct link	*l = up->next_link != NULL ? up->next_link : up->link;
+	natsConnection	*nc = l == NULL ? NULL : link_nats(l);
 	natsMsg		*msg = NULL;
 	natsStatus	 s;
 
@@ -348,6 +354,12 @@ upstream_state(const struct upstream *up, const char **text_r)
 {
 	*text_r = up->text;
 	return up->state;
+}
+
+bool
+upstream_renewing(const struct upstream *up)
+{
+	return up->next_link != NULL && link_nats(up->next_link) == NULL;
 }
 
 bool

@@ -90,6 +90,8 @@ void	 upstream_flush(struct upstream *, int64_t timeout_ms);
 const struct upstream_stats *upstream_stats(const struct upstream *);
 enum upstream_state upstream_state(const struct upstream *, const char **text_r);
 const char *upstream_state_name(enum upstream_state);
+/* A connection with the newest credential is being made; nothing can be published until its `state` event. */
+bool	 upstream_renewing(const struct upstream *);
 bool	 upstream_connected(const struct upstream *);
 
 #endif

@@ -40,7 +40,8 @@ struct upstream {
 
 	/* one life of JetStream on it */
 	natsSubscription	*api_sub, *pull_sub;
-	char			 inbox[64];
+	char			 inbox[64];	/* of API answers */
+	char			 pull_inbox[64];
 	enum js_step		 step;
 	uint64_t		 request;	/* number of the API request under way */
 	ev_timer		 answer;	/* its deadline */
@@ -49,6 +50,12 @@ struct upstream {
 	uint64_t		 pull;		/* number of the pull under way */
 	uint64_t		 pull_left;	/* deliveries it may still bring; 0: none open */
 	ev_timer		 silence;	/* nothing heard of an open pull */
+	bool			 pending_known;	/* stats.server_pending is of this consumer's last delivery */
+	bool			 anew;		/* the stream is a new one: all of it behind acked_seq is ours, also behind 0 */
+	bool			 pull_wanted;	/* after the probe */
+	mono_t			 stalled_at;	/* since then there was no room or no wish to pull; 0: we do */
+	bool			 rewind_wanted;	/* after the probe: our own pull is still open */
+	uint64_t		 trusted_jump;	/* a delivery whose jump in the sequence was looked into */
 	uint64_t		 event_bytes;	/* moving average, for the size of pulls */
 	bool			 handover;	/* go over to next_link when the pull ends */
 	/* knowledge about the server and the consumer */

@@ -3,6 +3,8 @@ import json
 import os
 import threading
 
+from tests.support import proc
+
 # A destination's options with which a test need not wait: for crashes, hangs and stops.
 QUICK = {"ping_timeout": "2s", "hang_timeout": "1s", "drain_timeout": "3s", "backoff_min": "50ms", "backoff_max": "200ms"}
 
@@ -18,8 +20,8 @@ class Fault:
     def __init__(self, lab, name="fault"):
         self.name = name
         self._commands = os.path.join(lab.dir, name + ".commands")
-        self._store = os.path.join(lab.dir, name + ".stored")
-        self.url = f"fault://{self._commands}?store={self._store}"
+        self.store_path = os.path.join(lab.dir, name + ".stored")
+        self.url = f"fault://{self._commands}?store={self.store_path}"
 
     def say(self, *commands):
         """Replaces what was said before, in one step: the driver may be reading."""
@@ -32,9 +34,9 @@ class Fault:
 
     def stored(self):
         """Ids of the events it has, in the order in which they came."""
-        if not os.path.exists(self._store):
+        if not os.path.exists(self.store_path):
             return []
-        with open(self._store, encoding="utf-8") as f:
+        with open(self.store_path, encoding="utf-8") as f:
             return [json.loads(line)["id"] for line in f if line.endswith("\n")]
 
     def differences(self, events):
@@ -51,25 +53,39 @@ class Fault:
 
 
 class Load:
-    """Publishes lots of events from a thread of its own until told to stop; for use with `with`."""
+    """Publishes lots of events from a thread of its own until told to stop; for use with `with`.
 
-    def __init__(self, lab, lot=50, pause=0.02):
-        self._lab, self._lot, self._pause = lab, lot, pause
+    `steadfast`: when NATS goes away it is asked again, with the same lot: the stream drops what it
+    has by the id of the message.
+    """
+
+    def __init__(self, lab, lot=50, pause=0.02, steadfast=False):
+        self._lab, self._lot, self._pause, self._steadfast = lab, lot, pause, steadfast
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.failure = None
-        self.count = 0
+        self.events = []
+
+    @property
+    def count(self):
+        return len(self.events)
 
     def _run(self):
-        try:
-            with self._lab.nats.connect() as client:
-                while not self._stop.wait(self._pause):
-                    events = self._lab.events.batch(self._lot)
-                    client.publish_many(e.message for e in events)
-                    self._lab.oracle.record(*events)
-                    self.count += len(events)
-        except Exception as e:      # shown by __exit__, in the test's own thread
-            self.failure = e
+        pending = []
+        while not self._stop.is_set() or (self._steadfast and pending):
+            try:
+                with self._lab.nats.connect() as client:
+                    while pending or not self._stop.wait(self._pause):
+                        pending = pending or self._lab.events.batch(self._lot)
+                        client.publish_many(e.message for e in pending)
+                        self._lab.oracle.record(*pending)
+                        self.events += pending
+                        pending = []
+            except Exception as e:
+                if not self._steadfast:
+                    self.failure = e        # shown by __exit__, in the test's own thread
+                    return
+                proc.pause(0.1)
 
     def __enter__(self):
         self._thread.start()

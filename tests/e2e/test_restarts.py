@@ -31,8 +31,22 @@ def mended(lab, fault, events):
     lab.wait_until(lambda: lab.edsctl("status").returncode == 0, "the status to be fine")
 
 
-@pytest.mark.parametrize("how, words", [("crash", "killed by signal 6 (Aborted)"), ("exit 7", "exit status 7"),
-                                        ("broken out of order", "out of order")])
+@pytest.mark.parametrize("how, words", [("crash", "killed by signal 6 (Aborted)"), ("exit 7", "exit status 7")])
+def test_a_worker_that_dies_of_everything_fails_and_sets_nothing_aside(two, how, words):
+    lab, fault = two(backoff_min="50ms")
+    lab.wait_running("fault")
+    fault.say(how)
+    events = lab.publish(50)
+    failed = lab.wait_state("fault", "failed")
+    assert "dies whatever event it is given" in failed["reason"] and words in failed["reason"]
+    assert failed["quarantined"] == 0 and failed["behind"] == 50
+    files_have(lab, 50)
+    fault.be_well()
+    assert lab.edsctl("restart", "worker", "fault").returncode == 0
+    mended(lab, fault, events)
+
+
+@pytest.mark.parametrize("how, words", [("broken out of order", "out of order")])
 def test_a_crash_loop_ends_in_failed_and_a_restart_revives_it(two, how, words):
     lab, fault = two(restart_limit=4)
     lab.wait_running("fault")

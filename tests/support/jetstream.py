@@ -46,9 +46,10 @@ class JetStream:
         return self.call(f"CONSUMER.NAMES.{name}", {"offset": 0})["consumers"] or []
 
     def consumer_info(self, consumer, name=STREAM):
-        """None when there is no such consumer."""
+        """None when there is no such consumer, or none yet: a server that is just making it answers without it."""
         try:
-            return self.call(f"CONSUMER.INFO.{name}.{consumer}")
+            info = self.call(f"CONSUMER.INFO.{name}.{consumer}")
+            return info if "config" in info else None
         except ApiError as e:
             if e.code in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
                 return None

@@ -239,7 +239,9 @@ class Lab:
     # ---- asking the server
 
     def edsctl(self, *args, timeout=20):
-        return self.run("edsctl", "--data-dir", self.data_dir, *args, timeout=timeout)
+        """Run edsctl on that server, on lines that are long enough for whole sentences."""
+        return self.run("edsctl", "--data-dir", self.data_dir, *args, timeout=timeout,
+                        env=self.environment(COLUMNS=1000))
 
     def status(self):
         """The status document; AssertionError with edsctl's words when there is none."""

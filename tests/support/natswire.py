@@ -190,7 +190,7 @@ class Client:
                 if not more:
                     break
                 data += more
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, NatsError) as e:
             if not self._closed.is_set():
                 self.errors.append(f"connection lost: {e}")
         self._closed.set()

@@ -15,7 +15,8 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self._refusing = False
-        self.accepted = 0
+        self._losing = None         # the socket side whose bytes vanish
+        self.accepted = self.lost = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"{scheme}://127.0.0.1:{self.port}"
@@ -48,6 +49,9 @@ class Proxy:
                 if not data:
                     break
                 self._flowing.wait()
+                if self._losing is not None and (source is pair[0]) == (self._losing == "sent"):
+                    self.lost += len(data)
+                    continue
                 sink.sendall(data)
         except OSError:
             pass            # the other direction ended it
@@ -83,6 +87,19 @@ class Proxy:
     def stall(self, stalled=True):
         """Carry nothing, without ending anything."""
         self._flowing.clear() if stalled else self._flowing.set()
+
+    def lose(self, which):
+        """From now on bytes vanish on the way: those that the client has "sent", or "received".
+
+        A stream with a hole in it is of no use to either side, so cut() must follow.
+        """
+        self._losing = which
+
+    def cut_after_loss(self):
+        """End what lost bytes; the next connections are whole."""
+        self._refusing = True
+        self.cut()
+        self._losing, self._refusing = None, False
 
     def wait_link(self, timeout=20.0):
         proc.wait_until(self.links, "a connection through the proxy", timeout)

@@ -9,8 +9,8 @@ for t in "$@"; do
 	"$t" >"$out" 2>&1
 	rc=$?
 	p=$(grep -c '^\[       OK \]' "$out")
-	f=$(grep -c '^\[  FAILED  \] [a-z0-9_]*$' "$out")
-	s=$(grep -c '^\[  SKIPPED \] [a-z0-9_]*$' "$out")
+	f=$(grep '^\[  FAILED  \] [a-z0-9_]*$' "$out" | sort -u | wc -l)	# named where it failed and again in the summary
+	s=$(grep '^\[  SKIPPED \] [a-z0-9_]*$' "$out" | sort -u | wc -l)
 	if [ $rc -ne 0 ] || [ "$p" -eq 0 ]; then
 		[ "$f" -gt 0 ] || f=1
 		cat "$out"

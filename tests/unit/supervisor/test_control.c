@@ -589,6 +589,33 @@ every_verb_has_its_row(void **state)
 	assert_null(control_command_find(SLICE("")));
 }
 
+/* The verb, and each word that its usage shows in small letters, such as "worker" or "--json". */
+static void
+every_verb_stands_in_the_page_with_its_words(void **state)
+{
+	size_t				 n, got;
+	const struct control_command	*c = control_commands(&n);
+	char				 page[40000], wanted[64], word[32];
+	FILE				*file = fopen("supervisor/control/edsctl.8", "re");
+
+	(void)state;
+	assert_non_null(file);
+	got = fread(page, 1, sizeof(page) - 1, file);
+	(void)fclose(file);
+	page[got] = '\0';
+	assert_true(got > 1000 && got < sizeof(page) - 1);
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(wanted, sizeof(wanted), "\n.It Cm %s", c[i].verb);
+		if (strstr(page, wanted) == NULL)
+			fail_msg("edsctl.8 lacks %s", c[i].verb);
+		for (const char *p = c[i].usage; *(p += strcspn(p, "abcdefghijklmnopqrstuvwxyz")) != '\0'; p += strlen(word)) {
+			(void)snprintf(word, sizeof(word), "%.*s", (int)strspn(p, "abcdefghijklmnopqrstuvwxyz"), p);
+			if (strstr(page, word) == NULL)
+				fail_msg("edsctl.8 lacks %s %s", c[i].verb, word);
+		}
+	}
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -613,6 +640,7 @@ main(void)
 		T(a_server_that_does_not_answer_is_not_waited_for_forever),
 		T(another_user_is_refused),
 		cmocka_unit_test(every_verb_has_its_row),
+		cmocka_unit_test(every_verb_stands_in_the_page_with_its_words),
 	};
 
 	log_init(LOG_ERROR, false, NULL);

@@ -116,7 +116,7 @@ an_abstract_name_is_spoken_to(void **state)
 }
 
 static void
-children_do_not_inherit_the_socket(void **state)
+children_do_not_inherit_the_socket_but_a_successor_does(void **state)
 {
 	struct sd_notify	*n = NULL;
 
@@ -128,7 +128,14 @@ children_do_not_inherit_the_socket(void **state)
 	assert_null(getenv("NOTIFY_SOCKET"));
 	assert_null(getenv("WATCHDOG_USEC"));
 	assert_null(getenv("WATCHDOG_PID"));
+	sd_notify_hand_on(n);
 	sd_notify_free(&n);
+	assert_non_null(getenv("NOTIFY_SOCKET"));
+	assert_string_equal(getenv("WATCHDOG_USEC"), "1000000");
+	assert_string_equal(getenv("WATCHDOG_PID"), "1");
+	(void)unsetenv("NOTIFY_SOCKET");
+	(void)unsetenv("WATCHDOG_USEC");
+	(void)unsetenv("WATCHDOG_PID");
 }
 
 static void
@@ -219,7 +226,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_path_is_spoken_to, teardown),
 		cmocka_unit_test_teardown(an_abstract_name_is_spoken_to, teardown),
-		cmocka_unit_test_teardown(children_do_not_inherit_the_socket, teardown),
+		cmocka_unit_test_teardown(children_do_not_inherit_the_socket_but_a_successor_does, teardown),
 		cmocka_unit_test_teardown(without_a_manager_nothing_happens, teardown),
 		cmocka_unit_test_teardown(the_watchdog_is_fed_twice_per_interval, teardown),
 		cmocka_unit_test_teardown(a_manager_that_is_gone_is_an_error_with_the_message_named, teardown),

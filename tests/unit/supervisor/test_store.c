@@ -251,19 +251,22 @@ a_full_journal_refuses_and_takes_again_once_trimmed(void **state)
 {
 	struct store		*st = opened();
 	struct journal		*j = NULL;
-	struct journal_entry	 e = { 5000, SLICE("s"), SLICE("p") };
+	static const char	 bytes[30000];
+	struct journal_entry	 e = { 5000, SLICE("s"), SLICE("p") }, large = { 4000, SLICE("s"), { bytes, sizeof(bytes) } };
 	struct err		 err = { 0 };
 	bool			 more;
 
 	(void)state;
-	assert_int_equal(journal_open(&j, st, 400000, &err), 0);
-	fill_journal(j, 1, 400);
-	assert_true(journal_full(j));
-	assert_int_equal(journal_append(j, &e, 1, &err), -1);
+	assert_int_equal(journal_open(&j, st, 430000, &err), 0);
+	fill_journal(j, 1, 300);
+	assert_in_range(journal_room(j), 1, 30000);
+	assert_true(journal_cost(&large) > journal_room(j));
+	assert_int_equal(journal_append(j, &large, 1, &err), -1);
 	assert_int_equal(err.code, ERR_FULL);
-	assert_int_equal(journal_stats(j)->last_seq, 400);
-	assert_int_equal(journal_trim(j, 300, 1000, &more, &err), 0);
-	assert_false(journal_full(j));
+	assert_int_equal(journal_stats(j)->last_seq, 300);
+	assert_true(journal_stats(j)->bytes <= 430000);
+	assert_int_equal(journal_trim(j, 200, 1000, &more, &err), 0);
+	assert_true(journal_cost(&large) < journal_room(j));
 	assert_int_equal(journal_append(j, &e, 1, &err), 0);
 	journal_close(&j);
 	assert_int_equal(journal_open(&j, st, 0, &err), 0);

@@ -1,0 +1,165 @@
+"""The journal under fire: a destination that is behind holds up nobody, and gets every event once."""
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from helpers import Fault, Load, quick
+from tests.support import proc
+from tests.support.ledger import destination_problems, stored_ids
+
+MANY = int(os.environ.get("EDS_FAULT_EVENTS", "20000"))     # for one paused destination
+PATIENCE = 60 + MANY / 200
+
+
+def start(lab, fault, server=None, others=None, **options):
+    """A server with the options `server`, a fault destination, and `others` (normally `files`)."""
+    conf = {fault.name: quick(fault.url, **options), **(others or {"files": quick(lab.file_url())})}
+    lines = ["[server]", *(f"{k} = {v}" for k, v in (server or {}).items())]
+    for name, section in conf.items():
+        lines += [f"[destination {name}]", *(f"{k} = {v}" for k, v in section.items())]
+    lab.start_eds("\n".join(lines) + "\n")
+    lab.wait_running()
+
+
+@pytest.fixture
+def behind(make_lab):
+    """behind(count): (lab, fault, other, events), where `fault` is paused and has none of `count` events, `other` all."""
+    def make(count):
+        lab = make_lab(storage="file", unique_seconds=False)
+        lab.enroll()
+        fault, other = Fault(lab), Fault(lab, "other")
+        start(lab, fault, others={"other": quick(other.url)})
+        assert lab.edsctl("pause", "fault").returncode == 0
+        events = []
+        while len(events) < count:
+            events += lab.publish(min(5000, count - len(events)))
+        lab.wait_delivered("other", timeout=PATIENCE)
+        status = lab.status()
+        assert status["journal"]["events"] == count and status["journal"]["state"] == "in use"
+        assert lab.destination("fault")["behind"] == count and stored_ids(fault.store_path) == []
+        return lab, fault, other, events
+    return make
+
+
+def problems(lab, faults, events, crashes=0):
+    return [p for fault in faults for p in destination_problems(lab, fault, events, crashes)]
+
+
+def test_who_was_paused_catches_up_into_the_live_stream_without_a_gap(behind):
+    lab, fault, other, events = behind(MANY)
+    assert lab.edsctl("resume", "fault").returncode == 0
+    with Load(lab, lot=100) as load:
+        lab.wait_until(lambda: load.count >= 1000 and lab.destination("fault")["behind"] < 500,
+                       "fault to reach the live stream", PATIENCE)
+    events += load.events
+    lab.wait_delivered(timeout=PATIENCE)
+    assert problems(lab, (fault, other), events) == []
+    assert [d["restarts"] for d in lab.status()["destinations"]] == [0, 0]
+    lab.wait_until(lambda: lab.status()["journal"]["events"] == 0, "the journal to be empty")
+
+
+def test_a_kill_in_the_middle_of_catching_up_costs_nothing(behind):
+    count = MANY // 4
+    lab, fault, other, events = behind(count)
+    fault.say("slow 50")
+    assert lab.edsctl("resume", "fault").returncode == 0
+    for part in (4, 2):
+        proc.wait_until(lambda: len(stored_ids(fault.store_path)) > count / part, "a part to be caught up", PATIENCE)
+        lab.kill_eds()
+        assert len(stored_ids(fault.store_path)) < count, "it is still behind"
+        lab.start_eds()
+    fault.be_well()
+    events += lab.publish(500)
+    lab.wait_delivered(timeout=PATIENCE)
+    assert problems(lab, (fault, other), events, crashes=2) == []
+
+
+def test_a_full_journal_stops_the_pull_says_so_and_goes_on_by_itself(enrolled):
+    lab, fault = enrolled, Fault(enrolled)
+    fault.say("retry closed")
+    start(lab, fault, {"journal_size": "1M", "window_bytes": "1M"})
+    events = lab.publish(4000)
+    lab.wait_until(lambda: lab.status()["journal"]["state"] == "full", "the journal to be full")
+    status = lab.wait_until(lambda: (s := lab.status())["upstream"]["state"] == "full" and s, "the pull to stop")
+    assert any("journal has reached its limit of 1 MiB" in r for r in status["reasons"])
+    assert 900000 < status["journal"]["bytes"] <= 1 << 20, "all of the room is used, and no more"
+    assert lab.js.consumer_info(lab.consumer)["num_pending"] > 0, "the stream holds the rest"
+    assert lab.get("/ready")[0] == 503
+    fault.be_well()
+    lab.wait_delivered()
+    assert destination_problems(lab, fault, events) == []
+    assert lab.differences(sqlite=None) == []
+    status = lab.wait_until(lambda: (s := lab.status())["journal"]["events"] == 0 and s, "the journal to be empty")
+    assert (status["journal"]["state"], status["journal"]["trouble"]) == ("empty", "")
+    assert not status["degraded"], status["reasons"]
+
+
+def test_without_a_journal_what_is_not_everywhere_stays_unacknowledged(enrolled):
+    lab, fault = enrolled, Fault(enrolled)
+    start(lab, fault, {"journal_size": 0, "window_events": 1000})
+    events = lab.publish(100)
+    lab.wait_delivered()
+    fault.say("retry closed")
+    events += lab.publish(3000)
+    lab.wait_until(lambda: lab.status()["upstream"]["state"] == "full", "the window to be full")
+    status = lab.status()
+    assert status["journal"]["state"] == "off" and status["journal"]["events"] == 0
+    assert lab.js.consumer_info(lab.consumer)["ack_floor"]["stream_seq"] == lab.destination("fault")["cursor"] == 100
+    lab.kill_eds()
+    lab.start_eds(wait=False)       # with a full window nobody pulls
+    fault.be_well()
+    lab.wait_delivered()
+    assert destination_problems(lab, fault, events) == []
+    assert lab.differences(sqlite=None) == []
+
+
+def test_a_damaged_entry_of_the_journal_is_named_and_the_rest_arrives(enrolled):
+    lab, fault = enrolled, Fault(enrolled)
+    fault.say("retry closed")
+    start(lab, fault)
+    events = lab.publish(300)
+    lab.wait_until(lambda: lab.status()["journal"]["events"] == 300 and lab.js.settled(lab.consumer), "the journal")
+    lab.kill_eds()
+    damaged = events[150]
+    path = os.path.join(lab.data_dir, "store", "data.mdb")
+    with open(path, "r+b") as f:
+        content = f.read()
+        found = [m.start() for m in re.finditer(re.escape(damaged.id.encode()), content)]
+        assert found, "the event is in the journal"
+        for at in found:
+            f.seek(at)
+            f.write(b"?")
+    lab.start_eds()
+    check = lab.edsctl("journal", "check")
+    assert check.returncode == 4 and "299 events can be read, 1 cannot" in check.stdout + check.stderr
+    fault.be_well()
+    lab.wait_delivered()
+    assert fault.stored() == [e.id for e in events if e is not damaged]
+    assert lab.differences(sqlite=None) == []
+    assert re.search(r"event 151 in the journal cannot be read", lab.eds.log())
+
+
+def test_the_store_as_a_power_cut_leaves_it_lacks_nothing(enrolled):
+    """The whole machine stands still at a random moment of writing; what is in the file then is what is left."""
+    lab, fault = enrolled, Fault(enrolled)
+    fault.say("slow 5")
+    start(lab, fault, batch_events=50)
+    path, copy = os.path.join(lab.data_dir, "store", "data.mdb"), os.path.join(lab.dir, "copy.mdb")
+    events = []
+    for _ in range(4):
+        with Load(lab, lot=100) as load:
+            lab.wait_until(lambda: load.count > 700, "some load")
+            lab.eds.signal(signal.SIGSTOP)
+            shutil.copyfile(path, copy)
+            lab.kill_eds()
+        events += load.events
+        os.remove(os.path.join(lab.data_dir, "store", "lock.mdb"))
+        os.rename(copy, path)
+        lab.start_eds()
+    fault.be_well()
+    lab.wait_delivered()
+    assert destination_problems(lab, fault, events, crashes=4) == []
+    assert lab.differences(sqlite=None) == []
