@@ -1,14 +1,17 @@
 /*
  * The one gate to the acknowledgement.  An event is acknowledged upstream
  * when every destination of its route has it, or it is in the journal, and when that is in the store.
- * Cursors are written together: at once when it is quiet, every few milliseconds under load.
+ * Cursors are written together: at once when it is quiet; under load so seldom that writing
+ * takes up a small part of the time, as nothing else happens meanwhile.
  */
 
 #include <stdio.h>
 
 #include "supervisor/supervisor_private.h"
 
-#define SETTLE_EVERY_MS	5
+#define SETTLE_REST	3u	/* times as long as a write took, until the next one */
+#define SETTLE_MIN_US	1000u
+#define SETTLE_MAX_US	20000u
 #define STORE_AGAIN_S	1.0
 #define HORIZON_EVERY_MS	60000
 
@@ -83,6 +86,18 @@ store_horizon(struct supervisor *s, struct err *err)
 	return 0;
 }
 
+static int
+write_down(struct supervisor *s, struct err *err)
+{
+	uint64_t	 begun = mono_us(), end, rest;
+	int		 rc = store_cursors(s, err) == -1 || spill_trim(s, err) == -1 || store_horizon(s, err) == -1 ? -1 : 0;
+
+	end = mono_us();
+	rest = (end - begun) * SETTLE_REST;
+	s->settle_next_us = end + (rest < SETTLE_MIN_US ? SETTLE_MIN_US : rest > SETTLE_MAX_US ? SETTLE_MAX_US : rest);
+	return rc;
+}
+
 void
 settle_now(struct supervisor *s)
 {
@@ -90,8 +105,7 @@ settle_now(struct supervisor *s)
 	uint64_t	 floor;
 
 	s->settle_wanted = false;
-	s->settled_at = mono_now();
-	if (store_cursors(s, &err) == -1 || spill_trim(s, &err) == -1 || store_horizon(s, &err) == -1) {
+	if (write_down(s, &err) == -1) {
 		store_in_trouble(s, &err);
 		return;
 	}
@@ -109,15 +123,17 @@ static void
 on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 {
 	struct supervisor	*s = w->data;
+	uint64_t		 now;
 
 	(void)loop;
 	(void)events;
 	if (!s->settle_wanted || s->store_trouble[0] != '\0')
 		return;
-	if (mono_now() - s->settled_at >= SETTLE_EVERY_MS)
+	now = mono_us();
+	if (now >= s->settle_next_us)
 		settle_now(s);
 	else
-		again_in(s, SETTLE_EVERY_MS / 1000.0);
+		again_in(s, (double)(s->settle_next_us - now) / 1e6);
 }
 
 static void

@@ -66,7 +66,7 @@ struct supervisor {
 	ev_prepare			 settle_prepare;
 	ev_timer			 settle_timer;
 	bool				 settle_wanted;
-	mono_t				 settled_at;
+	uint64_t			 settle_next_us;	/* mono_us(): not before */
 	char				 store_trouble[600];
 
 	/* spill.c */
