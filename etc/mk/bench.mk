@@ -1,5 +1,6 @@
 # make bench            : throughput, latency, CPU and memory, each next to a ceiling of the same run
 # make bench ONLY=null  : one of them (several: ONLY="null file"); ROUNDS=1 for a quick look
+#                         STORAGE=memory: a stream that the server keeps in memory, when its disk is in the way
 # make bench-profile    : where the time of the null path goes, by perf and strace
 
 BENCH      = $(B)/tests/bench
@@ -7,6 +8,7 @@ BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite
 PKG_BENCH  = $(PKG_DEMO) sqlite3 libsqlite3-dev
 ONLY      ?=
 ROUNDS    ?= 3
+STORAGE   ?= file
 
 $(BENCH)/pull_ack: $(BENCH)/pull_ack.o $(BENCH)/pull.o
 $(BENCH)/publish: $(BENCH)/publish.o $(BENCH)/pull.o $(BENCH)/events.o
@@ -21,7 +23,7 @@ $(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
 bench-programs: programs $(BENCH_BIN:%=$(BENCH)/%)
 
 bench: bench-programs
-	@EDS_BUILD=$(B) /usr/bin/python3 -m tests.bench.bench --rounds $(ROUNDS) $(ONLY)
+	@EDS_BUILD=$(B) /usr/bin/python3 -m tests.bench.bench --rounds $(ROUNDS) --storage $(STORAGE) $(ONLY)
 
 bench-profile: bench-programs
 	@EDS_BUILD=$(B) /usr/bin/python3 -m tests.bench.profile

@@ -38,10 +38,11 @@ class Run:
 
 
 class Bed(Lab):
-    """A Lab whose stream is in memory, and whose data directory is new for every run."""
+    """A Lab whose data directory is new for every run.  The stream is on disk, as Shopmonkey's is."""
 
-    def __init__(self, events, **options):
-        super().__init__(storage="memory", **options)
+    def __init__(self, events, storage="file", **options):
+        self.storage = storage
+        super().__init__(storage=storage, **options)
         self.events_path, self._runs, self.filled = events, 0, None
 
     def __enter__(self):
@@ -63,7 +64,7 @@ class Bed(Lab):
     def empty(self):
         """A new stream, so that sequences and the memory of message ids begin anew."""
         self.js.delete_stream()
-        self.js.create_stream(storage="memory", duplicate_window=10**9)
+        self.js.create_stream(storage=self.storage, duplicate_window=10**9)
         self.filled = None
 
     # ---- programs

@@ -20,7 +20,7 @@ from tests.support import proc
 from tests.support.lab import build_dir, missing_programs
 from tests.support.natsd import ROOT, find_nats_server
 
-EVENTS = 200_000
+EVENTS = 300_000
 DISK_EVENTS, DISK_ROUNDS = 50_000, 4    # file and sqlite: the same number in more, shorter turns, for disks are fickle
 BACKLOG = 1_000_000
 BACKLOG_MEMORY = 8 << 30        # the stream alone needs a quarter of it
@@ -39,14 +39,15 @@ class Table:
         self.rows = []
         print(self.FORM.format("", "measured", "ceiling", "ratio", "asked", ""), flush=True)
 
-    def add(self, name, unit, measured, ceiling=None, ratio=None, least=None, most=None, note=""):
+    def add(self, name, unit, measured, ceiling=None, ratio=None, least=None, most=None, note="", cpu_us=None):
         """`least` is asked of the ratio, `most` of the measured figure itself."""
         asked = f">= {least:.2f}" if least is not None else f"<= {most:g}" if most is not None else None
         ok = None
         if measured is not None and asked:
             ok = ratio >= least if least is not None else measured <= most
         self.rows.append({"name": name, "unit": unit, "measured": measured, "ceiling": ceiling, "ratio": ratio,
-                          "asked": asked, "ok": ok, **({"note": note} if note else {})})
+                          "asked": asked, "ok": ok, **({"note": note} if note else {}),
+                          **({"cpu_us": cpu_us} if cpu_us else {})})
         verdict = {True: "ok", False: "MISSED", None: ""}[ok]
         print(self.FORM.format(name, self._shown(measured, unit), self._shown(ceiling, unit),
                                "" if ratio is None else f"{ratio:.2f}", asked or "", f"{verdict:<6} {note}".rstrip()),
@@ -69,6 +70,11 @@ def costs(runs):
     return "us/event " + ", ".join(f"{n} {us:.1f}" for n, us in each.items())
 
 
+def our_cpu(runs):
+    """CPU per event of our own processes together, median of the runs."""
+    return statistics.median(sum(us for n, us in r.cpu_us.items() if n != "nats-server") for r in runs)
+
+
 def median_rate(runs):
     return statistics.median(r.rate for r in runs)
 
@@ -80,7 +86,7 @@ class Bench:
     def rate_row(self, name, runs, ceilings, least):
         ratio = statistics.median(r.rate / c.rate for r, c in zip(runs, ceilings))
         self.table.add(name, "/s", median_rate(runs), median_rate(ceilings), ratio, least=least,
-                       note=f"{costs(runs)} (ceiling: {costs(ceilings)})")
+                       note=f"{costs(runs)} (ceiling: {costs(ceilings)})", cpu_us=our_cpu(runs))
 
     # ---- null, null3, stopped, catchup
 
@@ -109,8 +115,8 @@ class Bench:
                 self.table.skip(name, "the journal is off")
         if "rss" in wanted:
             memory = runs["null"][-1].memory
-            self.memory_row("supervisor under load", [memory["eds"]["VmHWM"]], 32, "peak of the null path")
-            self.memory_row("worker under load", [memory["worker"]["VmHWM"]], 16, "peak of the null path")
+            self.memory_row("supervisor under load", [memory["eds"]["VmHWM"]], None, "peak of the null path")
+            self.memory_row("worker under load", [memory["worker"]["VmHWM"]], None, "peak of the null path")
 
     def one_stopped(self):
         """The rate of the two others while c is paused, then that of c when it goes on; nothing without a journal."""
@@ -306,12 +312,30 @@ def measure(bench, wanted):
         bench.backlog()
 
 
+def paths_of(rows):
+    """The rows with one object per path: fields that do not apply are left out."""
+    paths = {}
+    for row in rows:
+        name, _, what = row["name"].removeprefix("latency ").rpartition(" ")
+        if what in ("p50", "p99") and row["unit"] == "ms":
+            paths.setdefault("latency " + name, {})[what + "_ms"] = row["measured"]
+        elif row["unit"] == "/s":
+            found = paths.setdefault(row["name"], {})
+            found.update(events_per_s=row["measured"], ceiling_events_per_s=row["ceiling"], ratio=row["ratio"],
+                         cpu_us_per_event=row.get("cpu_us"))
+        elif row["unit"] == "MiB":
+            paths.setdefault(row["name"], {})["rss_mb"] = row["measured"]
+        elif row["unit"] == "%":
+            paths.setdefault(row["name"], {})["cpu_percent"] = row["measured"]
+    return [{"path": name, **{k: v for k, v in fields.items() if v is not None}} for name, fields in paths.items()]
+
+
 def write_report(rows, folder):
     with open(os.path.join(ROOT, "etc/VERSION"), encoding="utf-8") as f:
         version = f.read().strip()
     path = os.path.join(folder, "report.json")
     with open(path, "w", encoding="utf-8") as f:
-        json.dump({"version": version, "machine": {"cpus": os.cpu_count()}, "rows": rows}, f, indent=1)
+        json.dump({"version": version, "machine": {"cpus": os.cpu_count()}, "paths": paths_of(rows), "rows": rows}, f, indent=1)
         f.write("\n")
     return path
 
@@ -320,6 +344,7 @@ def main():
     parser = argparse.ArgumentParser(prog="make bench ONLY=", description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("only", nargs="*", choices=[*GROUPS, []], help="rows to measure (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--storage", choices=("file", "memory"), default="file", help="of the stream")
     args = parser.parse_args()
     missing = missing_programs()
     if missing or find_nats_server() is None:
@@ -331,7 +356,7 @@ def main():
     events = prepare.events_file(folder)
     table = Table()
     try:
-        with Bed(events, folder=tempfile.mkdtemp(prefix="eds-bench-")) as bed:
+        with Bed(events, args.storage, folder=tempfile.mkdtemp(prefix="eds-bench-")) as bed:
             measure(Bench(bed, table, args.rounds), set(args.only or GROUPS))
     except (Trouble, AssertionError, OSError) as e:
         print(f"bench: FAILED: {e}", file=sys.stderr)
