@@ -108,6 +108,7 @@ job_done(void *arg, int rc, const struct err *err)
 	struct supervisor	*s = j->sup;
 	uint64_t		 now, floor;
 
+	store_share(s->store, false);
 	journal_publish(s->journal);
 	if (rc == -1) {
 		failed(s, err);
@@ -162,7 +163,6 @@ static void
 settle_start(struct supervisor *s)
 {
 	struct settle_job	*j;
-	struct err		 err = { 0 };
 
 	if (writer_busy(s->writer)) {
 		s->settle_wanted = true;	/* job_done() leads back here */
@@ -173,11 +173,9 @@ settle_start(struct supervisor *s)
 		return;
 	}
 	s->settle_wanted = false;
-	if (store_mend(s->store, &err) == -1) {
-		failed(s, &err);
-		free(j);
-		return;
-	}
+	if (s->store_trouble[0] != '\0')
+		store_mend(s->store);
+	store_share(s->store, true);
 	j->sup = s;
 	j->store = s->store;
 	j->floor = settled_everywhere(s);
