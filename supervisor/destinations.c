@@ -293,6 +293,24 @@ starting_point(struct supervisor *s, const char *name, uint64_t *seq_r, struct e
 }
 
 static int
+skip_one(void *arg, const struct store_quarantined *q)
+{
+	return cursor_quarantined(arg, q->seq);
+}
+
+/* What was set aside before the end, and is behind the cursor, must not be stored as well. */
+static int
+skip_quarantined(struct supervisor *s, struct child *c, struct err *err)
+{
+	struct cursor	*cur = child_cursor(c);
+
+	if (store_quarantine_each(s->store, child_name(c), skip_one, cur, err) == -1)
+		return -1;
+	cursor_rewind(cur);
+	return 0;
+}
+
+static int
 add(struct supervisor *s, const struct destination_config *config, struct err *err)
 {
 	const struct child_host	 host = {
@@ -325,6 +343,8 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		s->routes.slot[slot] = NULL;
 		return -1;
 	}
+	if (skip_quarantined(s, d->child, err) == -1)
+		return -1;
 	s->generation++;
 	d->stored_seq = seq;
 	d->metrics = metrics_destination(s->metrics, config->name);

@@ -4,6 +4,7 @@
  * All of it is written by one job of the writer thread at a time; what comes up meanwhile makes the next one.
  */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,8 @@
 
 #define STORE_AGAIN_S		1.0
 #define HORIZON_EVERY_MS	60000
+#define FLOOD_BYTES		(4u << 20)	/* in the window at once */
+#define SHRINK_EVERY_MS		5000
 
 /* What one job writes, and what holds once it is written. */
 struct settle_job {
@@ -101,6 +104,19 @@ remember_stored(struct supervisor *s, const struct settle_job *j)
 	}
 }
 
+/* After a flood the heap is given back, once it is over and not too often. */
+static void
+shrink(struct supervisor *s)
+{
+	if (window_bytes(s->window) > FLOOD_BYTES)
+		s->flooded = true;
+	if (!s->flooded || window_count(s->window) > 0 || mono_now() - s->shrunk_at < SHRINK_EVERY_MS)
+		return;
+	(void)malloc_trim(0);
+	s->flooded = false;
+	s->shrunk_at = mono_now();
+}
+
 static void
 job_done(void *arg, int rc, const struct err *err)
 {
@@ -108,7 +124,6 @@ job_done(void *arg, int rc, const struct err *err)
 	struct supervisor	*s = j->sup;
 	uint64_t		 now, floor;
 
-	store_share(s->store, false);
 	journal_publish(s->journal);
 	if (rc == -1) {
 		failed(s, err);
@@ -132,6 +147,7 @@ job_done(void *arg, int rc, const struct err *err)
 		s->settle_wanted = true;
 	job_free(j);
 	departed_go_back(s);
+	shrink(s);
 	spill_plan(s);
 }
 
@@ -163,6 +179,7 @@ static void
 settle_start(struct supervisor *s)
 {
 	struct settle_job	*j;
+	struct err		 err = { 0 };
 
 	if (writer_busy(s->writer)) {
 		s->settle_wanted = true;	/* job_done() leads back here */
@@ -173,9 +190,11 @@ settle_start(struct supervisor *s)
 		return;
 	}
 	s->settle_wanted = false;
-	if (s->store_trouble[0] != '\0')
-		store_mend(s->store);
-	store_share(s->store, true);
+	if (store_mend(s->store, &err) == -1) {
+		failed(s, &err);
+		free(j);
+		return;
+	}
 	j->sup = s;
 	j->store = s->store;
 	j->floor = settled_everywhere(s);

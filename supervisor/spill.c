@@ -170,10 +170,12 @@ spill_plan(struct supervisor *s)
 {
 	if (!journal_enabled(s->journal) || s->store_trouble[0] != '\0')
 		return;
+	if (window_count(s->window) == 0)
+		s->journal_trouble[0] = '\0';	/* what could not be written down has been delivered instead */
 	if (journal_stats(s->journal)->events > 0 && journal_stats(s->journal)->first_seq <= settled_everywhere(s))
 		check_in(s, TRIM_EVERY_MS / 1000.0);
 	else if (window_count(s->window) == 0)
-		s->journal_trouble[0] = '\0';	/* what could not be written down has been delivered instead */
+		;
 	else if (s->journal_trouble[0] != '\0')
 		check_in(s, 1.0);
 	else if (spill_to(s) >= window_head(s->window) + SPILL_EVENTS)

@@ -67,6 +67,8 @@ struct supervisor {
 	ev_prepare			 settle_prepare;
 	ev_timer			 settle_timer;
 	bool				 settle_wanted;
+	bool				 flooded;		/* the heap has grown */
+	mono_t				 shrunk_at;
 	struct writer			*writer;
 	char				 store_trouble[600];
 

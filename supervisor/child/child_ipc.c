@@ -353,7 +353,9 @@ hear_rejected(struct child *c, const struct ipc_rejected_body *b, struct err *er
 	if (!child_count_aside(c))
 		return err_set(err, ERR_CONFIG, "%.700s; the last one: " SLICE_FMT, c->reason, (int)(b->reason.n > 200 ? 200 : b->reason.n),
 		    b->reason.p == NULL ? "" : b->reason.p);
-	return c->host.reject(c->host.arg, c, b, err);
+	if (c->host.reject(c->host.arg, c, b, err) == -1)
+		return -1;
+	return cursor_quarantined(&c->cursor, b->seq) == -1 ? err_set(err, ERR_NOMEM, "setting an event aside") : 0;
 }
 
 static int

@@ -22,6 +22,7 @@ struct journal {
 	pthread_t		 thread;	/* that reads; appends and trims may come from another one */
 	struct journal_stats	 stats;		/* as the reading thread knows them */
 	struct journal_stats	 work;		/* as the writing one left them */
+	bool			 unsure;	/* the last append failed, but may have reached the disk */
 	size_t			 mapped;	/* bytes read since the pages were given back */
 };
 
@@ -174,23 +175,12 @@ full(const struct journal *j, struct err *err)
 	return err_set(err, ERR_FULL, "the journal has reached its limit of %llu MiB", (unsigned long long)j->limit >> 20);
 }
 
-/* After a failure the figures may be those of the transaction that is gone. */
-static void
-measure_again(struct journal *j)
-{
-	MDB_txn	*txn;
-
-	if (store_begin(j->store, MDB_RDONLY, &txn) != 0)
-		return;
-	(void)measure(j, txn);
-	mdb_txn_abort(txn);
-}
-
 int
 journal_append(struct journal *j, const struct journal_entry *v, size_t n, struct err *err)
 {
+	struct journal_stats	 was = j->work;
 	MDB_txn		*txn;
-	uint64_t	 last = j->work.last_seq;
+	uint64_t	 last = was.last_seq;
 	bool		 over;
 	int		 rc = 0;
 
@@ -200,6 +190,8 @@ journal_append(struct journal *j, const struct journal_entry *v, size_t n, struc
 		return full(j, err);
 	if ((rc = store_begin(j->store, 0, &txn)) != 0)
 		return store_error(j->store, rc, "writing the journal", err);
+	if (j->unsure && (rc = measure(j, txn)) == 0)
+		last = j->work.last_seq;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		/* Once more, or between others, when a spill had to be taken back. */
 		rc = append_one(j, txn, &v[i], v[i].seq > last);
@@ -211,6 +203,7 @@ journal_append(struct journal *j, const struct journal_entry *v, size_t n, struc
 	over = rc == 0 && j->work.bytes > j->limit;
 	if (rc == 0 && !over) {
 		rc = mdb_txn_commit(txn);
+		j->unsure = rc != 0;
 		txn = NULL;
 	}
 	if (rc == 0 && !over) {
@@ -219,7 +212,7 @@ journal_append(struct journal *j, const struct journal_entry *v, size_t n, struc
 	}
 	if (txn != NULL)
 		mdb_txn_abort(txn);
-	measure_again(j);
+	j->work = was;
 	publish_if_alone(j);
 	return over ? full(j, err) : store_error(j->store, rc, "writing the journal", err);
 }
@@ -316,12 +309,14 @@ journal_trim(struct journal *j, uint64_t seq, size_t most, bool *more_r, struct 
 		rc = measure(j, txn);
 	if (rc != 0)
 		mdb_txn_abort(txn);
-	else if ((rc = mdb_txn_commit(txn)) == 0) {
-		publish_if_alone(j);
-		store_give_back_pages(j->store);
-		return 0;
+	else
+		rc = mdb_txn_commit(txn);
+	if (rc != 0) {
+		j->work = was;
+		*more_r = false;
+		return store_error(j->store, rc, "trimming the journal", err);
 	}
-	j->work = was;
-	*more_r = false;
-	return store_error(j->store, rc, "trimming the journal", err);
+	publish_if_alone(j);
+	store_give_back_pages(j->store);
+	return 0;
 }

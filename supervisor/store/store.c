@@ -51,6 +51,8 @@ store_get_u64(const void *p)
 int
 store_error(struct store *st, int rc, const char *what, struct err *err)
 {
+	if (rc == MDB_PANIC || rc == EIO || rc == ENOSPC || rc == EDQUOT)
+		atomic_store(&st->broken, true);
 	switch (rc) {
 	case MDB_NOTFOUND:
 		return err_set(err, ERR_NOTFOUND, "%s: not found", what);
@@ -58,7 +60,7 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	case ENOSPC:
 	case EDQUOT:
 		return err_set(err, ERR_FULL, "%s: no room for the store %s; free some disk space", what, st->path);
-	case MDB_PANIC:
+	case MDB_PANIC:	/* a write failed before */
 	case EIO:	/* also LMDB's word for a write that was cut short */
 		return err_set(err, ERR_IO, "%s: the store %s cannot be read or written; look for a full or failing disk", what, st->path);
 	case ENOMEM:
@@ -74,37 +76,11 @@ store_error(struct store *st, int rc, const char *what, struct err *err)
 	}
 }
 
-/* LMDB does not tell where its map is; the kernel does. */
-static void
-find_map(struct store *st)
+/* Writers of the thread that opened the store share its batch while one is open; others wait for LMDB's lock. */
+int
+store_begin(struct store *st, unsigned flags, MDB_txn **txn_r)
 {
-	struct buf	 name = { 0 };
-	char		 line[5000];
-	FILE		*f = fopen("/proc/self/maps", "re");
-	uintptr_t	 from, to;
-	char		*path;
-
-	st->map = NULL;
-	buf_printf(&name, "%s/data.mdb\n", st->path);
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
-		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
-			st->map = (void *)from;
-			break;
-		}
-	if (f != NULL)
-		(void)fclose(f);
-	buf_free(&name);
-}
-
-void
-store_give_back_pages(struct store *st)
-{
-	MDB_envinfo	 info;
-	MDB_stat	 stat;
-
-	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
-		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
+	return st->env == NULL ? MDB_PANIC : mdb_txn_begin(st->env, NULL, flags, txn_r);
 }
 
 /* Without MDB_NOTLS a callback that is given entries could not look at others. */
@@ -134,64 +110,12 @@ name_dbs(struct store *st, MDB_txn *txn, unsigned flags)
 	return rc;
 }
 
-/* What is durable is read from the file again. */
-static int
-open_again(struct store *st)
-{
-	MDB_txn	*txn;
-	int	 rc;
-
-	if (st->env != NULL)
-		mdb_env_close(st->env);
-	st->env = NULL;
-	if ((rc = open_env(st)) == 0 && (rc = mdb_txn_begin(st->env, NULL, MDB_RDONLY, &txn)) == 0)
-		rc = name_dbs(st, txn, 0);
-	if (rc != 0) {
-		mdb_env_close(st->env);
-		st->env = NULL;
-	} else
-		find_map(st);
-	return rc;
-}
-
-static bool
-at_home(const struct store *st)
-{
-	return pthread_equal(st->thread, pthread_self());
-}
-
-int
-store_begin(struct store *st, unsigned flags, MDB_txn **txn_r)
-{
-	int	 rc = st->env == NULL ? MDB_PANIC : mdb_txn_begin(st->env, NULL, flags, txn_r);
-
-	if (rc != MDB_PANIC || !at_home(st) || st->shared || st->walks > 0 || st->batch != NULL)
-		return rc;
-	return (rc = open_again(st)) == 0 ? mdb_txn_begin(st->env, NULL, flags, txn_r) : rc;
-}
-
-void
-store_share(struct store *st, bool shared)
-{
-	st->shared = shared;
-}
-
-void
-store_mend(struct store *st)
-{
-	MDB_txn	*txn;
-
-	if (store_begin(st, MDB_RDONLY, &txn) == 0)
-		mdb_txn_abort(txn);
-}
-
-/* The thread that opened the store has its batch; another one waits for LMDB's lock. */
 int
 store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 {
 	int	 rc;
 
-	if (at_home(st) && st->batch != NULL) {
+	if (pthread_equal(st->thread, pthread_self()) && st->batch != NULL) {
 		*txn_r = st->batch;
 		return 0;
 	}
@@ -203,7 +127,7 @@ store_write_begin(struct store *st, MDB_txn **txn_r, struct err *err)
 int
 store_write_end(struct store *st, MDB_txn *txn, int rc, const char *what, struct err *err)
 {
-	if (at_home(st) && txn == st->batch) {
+	if (pthread_equal(st->thread, pthread_self()) && txn == st->batch) {
 		if (rc != 0 && st->batch_rc == 0)
 			st->batch_rc = rc;
 		return rc == 0 ? 0 : store_error(st, rc, what, err);
@@ -304,9 +228,69 @@ open_dbs(struct store *st, struct err *err)
 	MDB_txn	*txn;
 	int	 rc;
 
-	if ((rc = mdb_txn_begin(st->env, NULL, 0, &txn)) == 0)
+	if ((rc = store_begin(st, 0, &txn)) == 0)
 		rc = name_dbs(st, txn, MDB_CREATE);
 	return rc == 0 ? 0 : store_error(st, rc, "opening the store", err);
+}
+
+/* LMDB does not tell where its map is; the kernel does. */
+static void
+find_map(struct store *st)
+{
+	struct buf	 name = { 0 };
+	char		 line[5000];
+	FILE		*f = fopen("/proc/self/maps", "re");
+	uintptr_t	 from, to;
+	char		*path;
+
+	buf_printf(&name, "%s/data.mdb\n", st->path);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
+		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+			st->map = (void *)from;
+			break;
+		}
+	if (f != NULL)
+		(void)fclose(f);
+	buf_free(&name);
+}
+
+int
+store_mend(struct store *st, struct err *err)
+{
+	MDB_txn	*txn;
+	int	 rc;
+
+	if (!atomic_load(&st->broken) || st->walks > 0 || st->batch != NULL)
+		return 0;
+	if (store_begin(st, MDB_RDONLY, &txn) == 0) {
+		mdb_txn_abort(txn);	/* not one of those failures */
+		atomic_store(&st->broken, false);
+		return 0;
+	}
+	mdb_env_close(st->env);
+	st->env = NULL;
+	st->map = NULL;
+	if ((rc = open_env(st)) == 0 && (rc = store_begin(st, MDB_RDONLY, &txn)) == 0)
+		rc = name_dbs(st, txn, 0);
+	if (rc != 0) {
+		mdb_env_close(st->env);
+		st->env = NULL;
+		return store_error(st, rc, "opening the store again", err);
+	}
+	find_map(st);
+	atomic_store(&st->broken, false);
+	return 0;
+}
+
+void
+store_give_back_pages(struct store *st)
+{
+	MDB_envinfo	 info;
+	MDB_stat	 stat;
+
+	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
+		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
 }
 
 int

@@ -20,11 +20,11 @@ int	 store_open(struct store **, const char *data_dir, struct err *) MUST_CHECK;
 void	 store_close(struct store **);
 
 /*
- * Another thread writes, from true to false: meanwhile the environment stays as it is, even after a
- * failed write.  mend() opens it anew if that is needed; from the thread that opened the store, while it is not shared.
+ * After certain failed writes LMDB refuses everything until the store is opened again.  store_mend()
+ * does that, when it is needed; nobody else may be using the store meanwhile.  What is
+ * durable is there afterwards.
  */
-void	 store_share(struct store *, bool shared);
-void	 store_mend(struct store *);
+int	 store_mend(struct store *, struct err *) MUST_CHECK;
 
 /* Cursors: the stream sequence up to which a destination has everything of its route. */
 struct store_cursor {

@@ -5,6 +5,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "supervisor/store/store.h"
 
@@ -18,8 +19,8 @@ struct store {
 	pthread_t	 thread;	/* that opened the store; batches are its own */
 	MDB_txn		*batch;		/* open between batch_begin and batch_commit */
 	int		 batch_rc;	/* first failure inside the batch            */
-	bool		 shared;	/* another thread may be writing: the environment stays */
 	unsigned	 walks;		/* callbacks that hold slices of the map     */
+	atomic_bool	 broken;	/* LMDB may want to be opened again          */
 };
 
 /*
@@ -31,7 +32,7 @@ void	 store_give_back_pages(struct store *);
 void	 store_put_u64(uint8_t *out, uint64_t);		/* 8 bytes, big endian */
 uint64_t store_get_u64(const void *);
 int	 store_error(struct store *, int rc, const char *what, struct err *);
-/* Begins a transaction; LMDB's codes.  After a failed write LMDB wants the environment opened anew: done here. */
+/* mdb_txn_begin(), also when store_mend() could not open the environment again. */
 int	 store_begin(struct store *, unsigned flags, MDB_txn **) MUST_CHECK;
 int	 store_write_begin(struct store *, MDB_txn **, struct err *) MUST_CHECK;
 int	 store_write_end(struct store *, MDB_txn *, int rc, const char *what, struct err *) MUST_CHECK;

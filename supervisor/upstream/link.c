@@ -13,6 +13,7 @@
 #include "supervisor/upstream/nats_loop.h"
 
 #define CONNECT_TIMEOUT_MS	2000
+#define IO_BYTES		(256 << 10)	/* of one read or write; the library's own 32 KiB hold some twenty events */
 
 struct link {
 	struct ev_loop		*loop;
@@ -228,6 +229,8 @@ set_options(struct link *l, const struct link_options *o)
 		s = natsOptions_SetName(l->opts, o->name);
 	if (s == NATS_OK)
 		s = natsOptions_SetTimeout(l->opts, CONNECT_TIMEOUT_MS);
+	if (s == NATS_OK)
+		s = natsOptions_SetIOBufSize(l->opts, IO_BYTES);
 	if (s == NATS_OK)
 		s = natsOptions_SetAllowReconnect(l->opts, false);
 	if (s == NATS_OK)

@@ -66,14 +66,17 @@ on_io(struct ev_loop *loop, ev_io *w, int events)
 		apply(nl);
 		return;
 	}
-	if (events & EV_READ) {
-		natsConnection_ProcessReadEvent(nc);
-		nl->readable(nl->arg);	/* may free nl: nothing after it */
-		return;
-	}
+	/* Writing first: under load there is always something to read, and acknowledgements must not wait for its end. */
 	if (events & EV_WRITE) {
 		natsConnection_ProcessWriteEvent(nc);
 		apply(nl);
+		(void)pthread_mutex_lock(&nl->lock);
+		nc = nl->fd == -1 ? NULL : nl->nc;	/* it may have found the connection dead */
+		(void)pthread_mutex_unlock(&nl->lock);
+	}
+	if ((events & EV_READ) && nc != NULL) {
+		natsConnection_ProcessReadEvent(nc);
+		nl->readable(nl->arg);	/* may free nl: nothing after it */
 	}
 }
 

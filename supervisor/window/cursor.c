@@ -10,12 +10,15 @@ sent_at(const struct cursor *c, size_t i)
 	return c->sent[(c->sent_head + i) & (c->sent_cap - 1)];
 }
 
+static void	forget_aside(struct cursor *);
+
 /* With nothing in flight, everything stepped over is done with. */
 static void
 settle_idle(struct cursor *c)
 {
 	if (c->in_flight == 0 && c->after > c->seq)
 		c->seq = c->after;
+	forget_aside(c);
 }
 
 void
@@ -29,14 +32,77 @@ void
 cursor_free(struct cursor *c)
 {
 	free(c->sent);
-	c->sent = NULL;
-	c->sent_cap = c->in_flight = 0;
+	free(c->aside);
+	c->sent = c->aside = NULL;
+	c->sent_cap = c->in_flight = c->n_aside = 0;
+}
+
+/* Place of seq among those set aside, or where it would be. */
+static size_t
+aside_at(const struct cursor *c, uint64_t seq)
+{
+	size_t	 lo = 0, hi = c->n_aside;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->aside[mid] < seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool
+is_aside(const struct cursor *c, uint64_t seq)
+{
+	size_t	 i;
+
+	return c->n_aside > 0 && (i = aside_at(c, seq)) < c->n_aside && c->aside[i] == seq;
 }
 
 bool
 cursor_wants(const struct cursor *c, uint64_t routes, uint64_t seq)
 {
-	return (routes & c->route) != 0 && seq > c->seq;
+	return (routes & c->route) != 0 && seq > c->seq && !is_aside(c, seq);
+}
+
+int
+cursor_quarantined(struct cursor *c, uint64_t seq)
+{
+	size_t	 i = aside_at(c, seq);
+
+	if (seq <= c->seq || is_aside(c, seq))
+		return 0;
+	if (c->n_aside == c->aside_cap) {
+		size_t cap = c->aside_cap == 0 ? 16 : c->aside_cap * 2;
+		uint64_t *v = realloc(c->aside, cap * sizeof(*v));
+
+		if (v == NULL)
+			return -1;
+		c->aside = v;
+		c->aside_cap = cap;
+	}
+	(void)memmove(c->aside + i + 1, c->aside + i, (c->n_aside - i) * sizeof(*c->aside));
+	c->aside[i] = seq;
+	c->n_aside++;
+	c->n_uncounted++;
+	return 0;
+}
+
+/* What the cursor has passed need not be remembered. */
+static void
+forget_aside(struct cursor *c)
+{
+	size_t	 n = c->n_aside == 0 ? 0 : aside_at(c, c->seq + 1);
+
+	if (n == 0)
+		return;
+	c->n_aside -= n;
+	(void)memmove(c->aside, c->aside + n, c->n_aside * sizeof(*c->aside));
+	if (c->n_uncounted > c->n_aside)
+		c->n_uncounted = c->n_aside;
 }
 
 void
@@ -166,6 +232,9 @@ cursor_begin_anew(struct cursor *c, uint64_t seq)
 void
 cursor_rewind(struct cursor *c)
 {
+	/* Those set aside will not be sent again, so nothing will count them off later. */
+	c->behind -= c->n_uncounted < c->behind ? c->n_uncounted : c->behind;
+	c->n_uncounted = 0;
 	c->after = c->seq;
 	c->in_flight = 0;
 	c->sent_head = 0;

@@ -19,6 +19,11 @@ struct cursor {
 	/* sequences sent and not committed, oldest first: a ring of a power of two */
 	uint64_t	*sent;
 	size_t		 sent_cap, sent_head, in_flight;
+
+	/* sequences behind `seq` that are in the quarantine, ascending: not to be sent (again) */
+	uint64_t	*aside;
+	size_t		 n_aside, aside_cap;
+	size_t		 n_uncounted;	/* of them, at the end: still part of `behind` */
 };
 
 /* Starts after `seq`.  `waiting`: events of its route after it that are in the journal. */
@@ -55,6 +60,9 @@ void	 cursor_set_aside(struct cursor *, uint64_t seq);
 
 /* The stream was made anew: everything up to seq counts as done. */
 void	 cursor_begin_anew(struct cursor *, uint64_t seq);
+
+/* An event is in the quarantine, also when what was sent before it is not committed yet.  -1: memory is short. */
+int	 cursor_quarantined(struct cursor *, uint64_t seq) MUST_CHECK;
 
 /* The worker is gone: what it had not committed is to be sent again. */
 void	 cursor_rewind(struct cursor *);

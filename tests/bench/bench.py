@@ -273,7 +273,7 @@ class Bench:
             if not bed.status_now()["journal"]["enabled"]:
                 self.table.skip(name, "the journal is off")
                 return
-            run = bed.follow(lambda: bed._acked(bed.consumer), BACKLOG)
+            run = bed.follow(lambda: bed.acked(bed.consumer), BACKLOG)
             memory = machine.memory_kib(bed.eds.pid)
             mib = {n: round(memory[n] / 1024) for n in ("VmHWM", "RssAnon", "RssFile")}
             self.memory_row(name, [memory["VmRSS"]], 128,

@@ -10,6 +10,7 @@
 
 #define STREAM	"dbchange"
 #define BATCH	4096u
+#define BACKLOG	8192u	/* with that much to store there is no point in pulling more */
 
 struct puller {
 	natsConnection		*nc;
@@ -19,9 +20,9 @@ struct puller {
 	uint64_t		 count, taken;
 	pull_take		 take;
 	void			*arg;
-	pthread_mutex_t		 lock;
+	pthread_mutex_t		 lock;			/* guards the counts, and what follows */
+	uint64_t		 acked;
 	pthread_cond_t		 over;
-	bool			 complete;
 };
 
 void
@@ -54,30 +55,34 @@ pull(struct puller *p)
 	must(natsConnection_PublishRequest(p->nc, p->subject, inbox, body, n), "pulling");
 }
 
+/* The lock is held. */
+static void
+pull_if_due(struct puller *p)
+{
+	if (p->left == 0 && p->taken < p->count && p->taken - p->acked < BACKLOG)
+		pull(p);
+}
+
 static void
 on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 {
 	struct puller	*p = arg;
+	bool		 is_event = natsMsg_GetReply(msg) != NULL;
 
 	(void)nc;
 	(void)sub;
-	if (natsMsg_GetReply(msg) == NULL) {
-		/* The pull has expired (or another status); with all messages at hand there is nothing to ask for. */
+	(void)pthread_mutex_lock(&p->lock);
+	if (is_event) {
+		p->taken++;
+		p->left--;
+	} else
+		p->left = 0;		/* the pull has expired, or another status */
+	pull_if_due(p);
+	(void)pthread_mutex_unlock(&p->lock);
+	if (is_event)
+		p->take(p->arg, p, msg);
+	else
 		natsMsg_Destroy(msg);
-		if (p->taken < p->count)
-			pull(p);
-		return;
-	}
-	p->taken++;
-	if (--p->left == 0 && p->taken < p->count)
-		pull(p);
-	p->take(p->arg, p, msg);
-	if (p->taken == p->count) {
-		(void)pthread_mutex_lock(&p->lock);
-		p->complete = true;
-		(void)pthread_cond_signal(&p->over);
-		(void)pthread_mutex_unlock(&p->lock);
-	}
 }
 
 natsConnection *
@@ -123,8 +128,9 @@ pull_start(const char *url, const char *creds, const char *consumer, uint64_t co
 	(void)snprintf(all, sizeof(all), "%s.*", p->inbox);
 	must(natsConnection_Subscribe(&p->sub, p->nc, all, on_message, p), "subscribing");
 	must(natsSubscription_SetPendingLimits(p->sub, -1, -1), "limits");
-	/* From here on the pulls belong to the library's thread. */
+	(void)pthread_mutex_lock(&p->lock);
 	pull(p);
+	(void)pthread_mutex_unlock(&p->lock);
 	return p;
 }
 
@@ -132,6 +138,12 @@ void
 pull_ack(struct puller *p, natsMsg *msg)
 {
 	must(natsConnection_PublishString(p->nc, natsMsg_GetReply(msg), "+ACK"), "acknowledging");
+	(void)pthread_mutex_lock(&p->lock);
+	p->acked++;
+	pull_if_due(p);
+	if (p->acked == p->count)
+		(void)pthread_cond_signal(&p->over);
+	(void)pthread_mutex_unlock(&p->lock);
 }
 
 void
@@ -140,7 +152,7 @@ pull_end(struct puller **pp)
 	struct puller	*p = *pp;
 
 	(void)pthread_mutex_lock(&p->lock);
-	while (!p->complete)
+	while (p->acked < p->count)
 		(void)pthread_cond_wait(&p->over, &p->lock);
 	(void)pthread_mutex_unlock(&p->lock);
 	must(natsConnection_FlushTimeout(p->nc, 30000), "flushing");

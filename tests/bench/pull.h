@@ -9,7 +9,8 @@
 
 /*
  * The pull loop that the bare programs share: one pull of 4096 open at a time
- * (max_waiting is 1), the next one goes out with the last message of the one before.
+ * (max_waiting is 1), the next one goes out with the last message of the one before,
+ * unless what came is piling up unacknowledged.
  */
 struct puller;
 
@@ -23,7 +24,7 @@ struct puller	*pull_start(const char *url, const char *creds, const char *consum
 /* Acknowledges one message; any thread. */
 void		 pull_ack(struct puller *, natsMsg *);
 
-/* Waits for the last message to have been taken, sends what is unsent, disconnects. */
+/* Waits for the last message to have been acknowledged, sends what is unsent, disconnects. */
 void		 pull_end(struct puller **);
 
 /* A connection; `nodelay` sends each message at once instead of gathering some. */

@@ -109,7 +109,6 @@ def test_a_mended_destination_takes_what_was_set_aside(picky):
     assert lab.destination("fault")["quarantined"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="what was set aside before a destination failed is offered again after its restart")
 def test_refusing_everything_fails_the_destination_instead_of_emptying_the_stream(enrolled):
     lab, fault = enrolled, Fault(enrolled)
     fault.say("reject-every 1")

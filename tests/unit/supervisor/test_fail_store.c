@@ -86,6 +86,7 @@ a_cursor_whose_write_fails_is_the_old_or_the_new_one_and_the_next_write_succeeds
 			fail_at(kinds[k], n);
 			rc = store_cursors_put(st, &v, 1, &err);
 			more = fail_happened();
+			assert_int_equal(store_mend(st, &err), 0);
 			assert_int_equal(rc, more ? -1 : 0);
 			assert_in_range(cursor(st), seq, seq + 1);
 			seq += 2;
@@ -158,6 +159,7 @@ a_journal_whose_append_fails_has_none_of_it_and_takes_it_again(void **state)
 			fail_at(kinds[k], n);
 			rc = append(j, last + 1, &err);
 			more = fail_happened();
+			assert_int_equal(store_mend(st, &err), 0);
 			assert_int_equal(rc, more ? -1 : 0);
 			if (rc == 0)
 				last += 10;
@@ -198,6 +200,7 @@ a_trim_that_fails_drops_nothing_and_works_the_next_time(void **state)
 			fail_at(kinds[k], n);
 			rc = journal_trim(j, last, 100, &rest, &err);
 			more = fail_happened();
+			assert_int_equal(store_mend(st, &err), 0);
 			assert_int_equal(rc, more ? -1 : 0);
 			assert_int_equal(journal_stats(j)->events, more ? 10 : 0);
 			assert_int_equal(journal_trim(j, last, 100, &rest, &err), 0);
@@ -246,6 +249,7 @@ an_event_that_cannot_be_quarantined_is_not_half_there(void **state)
 			fail_at(kinds[k], n);
 			rc = store_quarantine_put(st, "orders", &q, &err);
 			more = fail_happened();
+			assert_int_equal(store_mend(st, &err), 0);
 			assert_int_equal(rc, more ? -1 : 0);
 			if (store_quarantine_put(st, "orders", &q, &err) == -1)
 				fail_msg("call %lu: %s", n, err.text);
