@@ -132,6 +132,7 @@ def test_a_stream_purged_while_the_server_runs_is_a_gap_too(ordered):
     fault.say("retry closed")
     lost = lab.publish(3000)
     lab.wait_until(lambda: lab.status()["upstream"]["state"] == "full", "the window to be full")
+    lab.wait_until(lambda: lab.status()["window"]["oldest_ms"] > 2000, "more than a passing stall")
     last = lab.status()["upstream"]["last_seq"]
     assert last < 2000
     lab.js.purge(seq=2501)
