@@ -9,7 +9,8 @@
 
 #include "supervisor/supervisor_private.h"
 
-#define AGE_MS		2000	/* an event waits that long in memory */
+#define AGE_MS		2000	/* an event waits that long in memory while another destination keeps up */
+#define AGE_ALONE_MS	60000	/* ... while nobody would get on faster for it */
 #define EVERY_MS	250	/* small spills are put together */
 #define PASS_BYTES	(8u << 20)
 #define TRIM_EVERY_MS	200
@@ -40,17 +41,34 @@ still_needed(const struct supervisor *s, const struct window_entry *e)
 	return false;
 }
 
+/*
+ * Does anybody keep up whom the others hold back?  When all are slow, or there is one
+ * destination only, writing everything down first would make it slower still: the stream keeps the rest.
+ */
+static bool
+somebody_keeps_up(const struct supervisor *s)
+{
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct child *c = s->dest[i].child;
+
+		if (c != NULL && child_state(c) == CHILD_RUNNING && child_cursor(c)->behind < window_count(s->window) / 2)
+			return true;
+	}
+	return false;
+}
+
 /* How far the window has to be emptied: by age, or by the room it takes. */
 static uint64_t
 spill_to(const struct supervisor *s)
 {
 	uint64_t	 head = window_head(s->window), i = head;
 	uint64_t	 room = destinations_ack_pending(s);	/* the server hands out no more unacknowledged */
-	mono_t		 old = mono_now() - AGE_MS;
+	bool		 held_back = somebody_keeps_up(s);
+	mono_t		 old = mono_now() - (held_back ? AGE_MS : AGE_ALONE_MS);
 
 	if (room > s->config->window_events)
 		room = s->config->window_events;
-	if (window_count(s->window) > room / 2 || window_bytes(s->window) > s->config->window_bytes / 2)
+	if (held_back && (window_count(s->window) > room / 2 || window_bytes(s->window) > s->config->window_bytes / 2))
 		return head + window_count(s->window) / 2;
 	while (i < window_tail(s->window) && i < head + SPILL_EVENTS && window_at(s->window, i)->at <= old)
 		i++;
