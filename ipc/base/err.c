@@ -58,19 +58,6 @@ err_prefix(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
-const char *
-err_code_name(enum err_code code)
-{
-	static const char *const names[] = {
-		[ERR_NONE] = "none", [ERR_NOMEM] = "memory", [ERR_IO] = "io", [ERR_INVALID] = "invalid",
-		[ERR_CONFIG] = "config", [ERR_AUTH] = "auth", [ERR_NOTFOUND] = "notfound",
-		[ERR_CONFLICT] = "conflict", [ERR_TEMPORARY] = "temporary", [ERR_TOOBIG] = "toobig",
-		[ERR_FULL] = "full",
-	};
-
-	return (size_t)code < NELEM(names) ? names[code] : "unknown";
-}
-
 void
 bug(const char *fmt, ...)
 {

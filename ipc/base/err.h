@@ -32,8 +32,6 @@ int	err_set(struct err *, enum err_code, const char *fmt, ...) PRINTF_LIKE(3, 4)
 int	err_sys(struct err *, const char *fmt, ...) PRINTF_LIKE(2, 3);	/* appends ": " and errno's text */
 int	err_prefix(struct err *, const char *fmt, ...) PRINTF_LIKE(2, 3);	/* puts a context in front      */
 
-const char *err_code_name(enum err_code);
-
 /* Our own data contradicts itself: says so on stderr and aborts.  Never for input. */
 void	bug(const char *fmt, ...) PRINTF_LIKE(1, 2) NO_RETURN;
 

@@ -121,12 +121,6 @@ journal_enabled(const struct journal *j)
 	return j->limit > 0;
 }
 
-bool
-journal_full(const struct journal *j)
-{
-	return j->stats.bytes >= j->limit;
-}
-
 uint64_t
 journal_room(const struct journal *j)
 {

@@ -34,7 +34,6 @@ void	 journal_close(struct journal **);
 void	 journal_publish(struct journal *);
 
 bool	 journal_enabled(const struct journal *);
-bool	 journal_full(const struct journal *);
 uint64_t journal_room(const struct journal *);			/* bytes left below the limit */
 uint64_t journal_cost(const struct journal_entry *);		/* bytes of disk it will take, about */
 const struct journal_stats *journal_stats(const struct journal *);

@@ -287,12 +287,6 @@ upstream_begin_anew(struct upstream *up, uint64_t seq)
 }
 
 void
-upstream_wake(struct upstream *up)
-{
-	jetstream_wake(up);
-}
-
-void
 upstream_settle(struct upstream *up, uint64_t index)
 {
 	natsConnection	*nc = up->link == NULL ? NULL : link_nats(up->link);

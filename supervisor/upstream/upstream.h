@@ -71,9 +71,6 @@ void	 upstream_hold(struct upstream *, bool hold, const char *why);
  */
 void	 upstream_begin_anew(struct upstream *, uint64_t seq);
 
-/* Room in the window has changed. */
-void	 upstream_wake(struct upstream *);
-
 /*
  * Everything below the index is safe everywhere: acknowledges it and takes it out of the
  * window.  While the connection is down, the window is released all the same; the consumer is

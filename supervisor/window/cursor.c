@@ -200,25 +200,9 @@ cursor_holds(const struct cursor *c, uint64_t seq)
 }
 
 uint64_t
-cursor_oldest(const struct cursor *c)
-{
-	return c->in_flight == 0 ? 0 : sent_at(c, 0);
-}
-
-uint64_t
 cursor_newest(const struct cursor *c)
 {
 	return c->in_flight == 0 ? 0 : sent_at(c, c->in_flight - 1);
-}
-
-void
-cursor_set_aside(struct cursor *c, uint64_t seq)
-{
-	if (c->in_flight > 0)
-		bug("an event is set aside while others are in flight");
-	if (c->behind > 0)
-		c->behind--;
-	cursor_skip_to(c, seq);
 }
 
 void

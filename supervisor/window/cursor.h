@@ -52,11 +52,7 @@ void	 cursor_skip_to(struct cursor *, uint64_t seq);
 bool	 cursor_commit(struct cursor *, uint64_t seq) MUST_CHECK;
 
 bool	 cursor_holds(const struct cursor *, uint64_t seq);	/* sent and not committed */
-uint64_t cursor_oldest(const struct cursor *);			/* of those in flight; 0: none */
-uint64_t cursor_newest(const struct cursor *);
-
-/* The next event it wants is set aside instead of being sent; nothing is in flight. */
-void	 cursor_set_aside(struct cursor *, uint64_t seq);
+uint64_t cursor_newest(const struct cursor *);			/* of those in flight; 0: none */
 
 /* The stream was made anew: everything up to seq counts as done. */
 void	 cursor_begin_anew(struct cursor *, uint64_t seq);
