@@ -1,7 +1,7 @@
 /*
  * From the window to the journal.  What some destination has not taken for a few
- * seconds, or what makes the window too full, is written down, acknowledged upstream and freed;
- * that destination reads it from the journal later.  Nobody else waits.
+ * seconds while another one keeps up, or what makes the window too full for that one, is written down,
+ * acknowledged upstream and freed; the one that is behind reads it from the journal later.  Nobody else waits.
  */
 
 #include <stdio.h>
