@@ -37,6 +37,13 @@ child_ipc_rate(const struct child *c)
 
 /* Sending. */
 
+/* The channel may have been given up by something that happened while it was being read. */
+static bool
+connected(const struct child *c)
+{
+	return c->channel != NULL && !c->end_wanted;
+}
+
 static void
 lost(struct child *c, const char *what)
 {
@@ -51,7 +58,7 @@ flush(struct child *c)
 {
 	struct err	 err = { 0 };
 
-	if (c->channel == NULL)
+	if (!connected(c))
 		return;
 	if (channel_flush(c->channel, &err) == -1) {
 		/* The exit status tells more than a broken pipe: it follows at once. */
@@ -70,7 +77,7 @@ send_body(struct child *c, enum ipc_type type, const union ipc_body *body)
 {
 	struct err	 err = { 0 };
 
-	if (c->channel == NULL)
+	if (!connected(c))
 		return;
 	if (channel_send(c->channel, type, body, &err) == -1)
 		lost(c, err.text);
@@ -141,7 +148,7 @@ offer_again(struct child *c)
 {
 	struct ipc_events_writer	 w;
 
-	if (c->retry_sent || c->cursor.in_flight > 0 || c->state != CHILD_RUNNING || c->channel == NULL || c->credit.events == 0)
+	if (c->retry_sent || c->cursor.in_flight > 0 || c->state != CHILD_RUNNING || !connected(c) || c->credit.events == 0)
 		return;
 	ipc_events_begin(&w, channel_out(c->channel));
 	ipc_events_add(&w, c->retry.seq, buf_slice(&c->retry_subject), buf_slice(&c->retry_payload));
@@ -212,13 +219,13 @@ child_feed(struct child *c)
 	size_t		 held = c->cursor.in_flight - (c->cursor.in_flight > 0 ? c->n_verdicts : 0);
 	uint64_t	 seq = c->cursor.seq, most = suspect_room(&c->suspect, held), held_back = 0;
 
-	if (c->state == CHILD_RUNNING && c->channel != NULL && c->retry_wanted)
+	if (c->state == CHILD_RUNNING && connected(c) && c->retry_wanted)
 		most = 0;
 	if (c->credit.events > most) {
 		held_back = c->credit.events - most;
 		c->credit.events = most;
 	}
-	if (c->state == CHILD_RUNNING && c->channel != NULL)
+	if (c->state == CHILD_RUNNING && connected(c))
 		fed = fanout_feed(&c->cursor, c->host.source, &c->credit, c->channel, &err);
 	else if (fanout_step_over(&c->cursor, c->host.source, &err) == -1)
 		fed = -1;	/* what is not for this destination must not wait for its worker */
@@ -407,6 +414,8 @@ hear(void *arg, const struct ipc_msg *m, struct err *err)
 {
 	struct child	*c = arg;
 
+	if (c->end_wanted)
+		return err_set(err, ERR_IO, "the channel was given up");
 	c->heard_at = mono_now();
 	switch (m->type) {
 	case IPC_HELLO:
@@ -448,9 +457,16 @@ read_channel(struct child *c)
 {
 	struct err	 err = { 0 };
 	char		 text[sizeof(c->reason)];
-	int		 rc = channel_read(c->channel, hear, c, &err);
+	int		 rc;
 
-	if (rc == 0 || c->channel == NULL)
+	c->reading = true;
+	rc = channel_read(c->channel, hear, c, &err);
+	c->reading = false;
+	if (c->end_wanted) {
+		child_ipc_end(c);	/* what led to it has said why */
+		return;
+	}
+	if (rc == 0)
 		return;
 	if (rc == 1) {
 		child_ipc_end(c);	/* the exit status follows */
@@ -492,10 +508,10 @@ child_ipc_read_rest(struct child *c)
 	uint64_t	 before;
 
 	/* Each read is bounded; go on while something came. */
-	while (c->channel != NULL) {
+	while (connected(c)) {
 		before = channel_bytes_in(c->channel);
 		read_channel(c);
-		if (c->channel != NULL && channel_bytes_in(c->channel) == before)
+		if (connected(c) && channel_bytes_in(c->channel) == before)
 			break;
 	}
 }
@@ -530,6 +546,11 @@ child_ipc_end(struct child *c)
 {
 	ev_io_stop(c->host.loop, &c->readable);
 	ev_io_stop(c->host.loop, &c->writable);
+	if (c->reading) {
+		c->end_wanted = true;	/* its reader is on the stack */
+		return;
+	}
+	c->end_wanted = false;
 	channel_free(&c->channel);
 	c->greeted = false;
 }

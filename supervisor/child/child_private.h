@@ -43,6 +43,8 @@ struct child {
 	bool				 said_broken;	/* it gave a reason that has nothing to do with an event */
 	bool				 hung;		/* we killed it for hanging in the driver */
 	struct channel			*channel;	/* NULL: closed */
+	bool				 reading;	/* channel_read() is on the stack ... */
+	bool				 end_wanted;	/* ... and the channel is to be freed behind it */
 	ev_io				 readable, writable;
 	struct credit			 credit;
 	bool				 greeted;	/* its HELLO was fine */
