@@ -126,7 +126,7 @@ class Bench:
             if not bed.status_now()["journal"]["enabled"]:
                 return []
             stopped = bed.follow(lambda: bed.committed("a", "b"), EVENTS)
-            proc.wait_until(lambda: bed.js.settled(bed.consumer), "the rest to reach the journal", 30)
+            bed.check_acked(bed.consumer, EVENTS)      # the rest has reached the journal
             bed.edsctl("resume", "c")
             return [stopped, bed.follow(lambda: bed.committed("c"), EVENTS)]
         finally:
@@ -223,7 +223,7 @@ class Bench:
         self.bed.begin(destinations)
         try:
             self.bed.wait_consumer()
-            self.bed.wait_until(lambda: all(d["state"] == "running" for d in self.bed.status_now()["destinations"]),
+            self.bed.wait_until(self.bed.all_running,
                                 "the worker to run")
             return self.observe(self.bed.consumer, *folder)
         finally:
@@ -246,7 +246,7 @@ class Bench:
         bed.begin({"a": NULL, "files": bed.file_url("idle-files"), "shop": bed.sqlite_url("idle")})
         try:
             bed.wait_consumer()
-            bed.wait_until(lambda: all(d["state"] == "running" for d in bed.status_now()["destinations"]), "the workers")
+            bed.wait_until(bed.all_running, "the workers")
             proc.pause(2)           # whatever start-up still has to do
             pids = bed.processes()
             before, started = sum(map(machine.cpu_ns, pids.values())), time.monotonic()
@@ -279,7 +279,7 @@ class Bench:
             if not bed.status_now()["journal"]["enabled"]:
                 self.table.skip(name, "the journal is off")
                 return
-            run = bed.follow(lambda: bed.acked(bed.consumer), BACKLOG)
+            run = bed.follow(bed.acked, BACKLOG)
             memory = machine.memory_kib(bed.eds.pid)
             mib = {n: round(memory[n] / 1024) for n in ("VmHWM", "RssAnon", "RssFile")}
             self.memory_row(name, [memory["VmRSS"]], 128,

@@ -24,10 +24,10 @@ def watch(bed, argv, output):
     """Start a server, run the tool on it once events flow; (what the tool said, events acknowledged meanwhile)."""
     bed.begin({"a": NULL})
     try:
-        proc.wait_until(lambda: bed.acked(bed.consumer) > EVENTS // 40, "events to flow", every=0.005)
-        before = bed.acked(bed.consumer)
+        proc.wait_until(lambda: bed.acked() > EVENTS // 40, "events to flow", every=0.005)
+        before = bed.acked()
         subprocess.run(argv(bed.processes(), output), capture_output=True, check=False)
-        return bed.acked(bed.consumer) - before
+        return bed.acked() - before
     finally:
         bed.end()
 

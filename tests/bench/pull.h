@@ -15,6 +15,12 @@
 struct puller;
 
 /*
+ * Where the number of acknowledged messages is kept for whoever looks on: the file
+ * that the variable names, at least 8 bytes long.  Nowhere without it.
+ */
+#define PROGRESS_VARIABLE	"BENCH_PROGRESS"
+
+/*
  * Connects and pulls from the durable consumer until `count` messages came; each goes to `take`, on the
  * library's thread, which owns it from then on.  Ends the program with a text when something is wrong.
  */
