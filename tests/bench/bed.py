@@ -23,8 +23,8 @@ POLL = 0.03             # seconds between two looks at the progress
 WARM_UP = 0.05          # this part of the events comes before the clock starts
 BARE = "bare"           # consumer of the bare programs
 CONSUMER = {            # as EDS makes its own (contract: the consumer of a server)
-    "deliver_policy": "all", "ack_wait": 120 * 10**9, "max_deliver": -1, "max_ack_pending": 25000, "max_waiting": 1,
-    "filter_subject": f"dbchange.*.*.{COMPANY}.*.PUBLIC.>",
+    "deliver_policy": "all", "ack_wait": 300 * 10**9, "max_deliver": 20, "max_ack_pending": 25000, "max_waiting": 1,
+    "max_batch": 4096, "inactive_threshold": 72 * 3600 * 10**9, "filter_subject": f"dbchange.*.*.{COMPANY}.*.PUBLIC.>",
 }
 
 
