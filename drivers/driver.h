@@ -14,7 +14,7 @@
  * All functions run in one thread of a process that serves this destination
  * alone; they may block.
  */
-#define DRIVER_ABI	1
+#define DRIVER_ABI	2
 
 enum drv_result {
 	DRV_STORED,		/* the whole batch is durable at the destination                 */
@@ -82,6 +82,30 @@ struct drv_env {
 	const struct drv_host	*host;
 };
 
+/*
+ * An import puts a whole export in place of what the destination has, or with
+ * `keep` on top of it.  It goes on beside the live tables and touches them
+ * only in import_end(), so that one that fails or is given up leaves what was there:
+ *
+ *	import_begin, (import_rows ..., import_commit) for each file, import_end or import_abort
+ *
+ * A driver without tables (files, queues, objects) has only import_rows: it stores the
+ * rows as events, and sets nothing aside.  During an import deliver() is not called.
+ */
+struct drv_import_table {
+	struct slice	 table;
+	struct slice	 version;		/* as table_version() is to record once it is live     */
+	struct slice	 schema;		/* JSON text of that version, contract/hq-api.md section 8.1 */
+};
+
+struct drv_import {
+	const struct drv_import_table	*tables;
+	size_t				 ntables;
+	struct slice			 job;	/* [A-Za-z0-9_-]+, 64 at most: part of the names of what is made beside */
+	bool				 keep;	/* rows that are there stay; imported ones replace those of the same key */
+	bool				 resumed;	/* this job began before: what it made and committed is taken up */
+};
+
 struct drv;		/* each driver defines its own */
 
 struct driver {
@@ -98,6 +122,32 @@ struct driver {
 	enum drv_result	(*open)(struct drv **drv_r, const struct drv_env *, struct err *);
 
 	enum drv_result	(*deliver)(struct drv *, const struct drv_batch *, struct drv_outcome *);
+
+	/*
+	 * Whether the destination would take events: signs in, asks for the privileges that are needed,
+	 * writes and removes something where nothing less proves it.  Leaves nothing behind and
+	 * ends within 15 s.  NULL: open() and close() tell as much.
+	 */
+	enum drv_result	(*test)(const struct drv_env *, struct err *);
+
+	/* Import, see struct drv_import.  import_begin NULL: nothing to prepare; import_rows NULL: not supported. */
+	enum drv_result	(*import_begin)(struct drv *, const struct drv_import *, struct err *);
+
+	/*
+	 * Rows as INSERT events of one table, tables[table], with `imported` set.  Those since the last
+	 * import_commit() that answered DRV_STORED may come again after an interruption, once more even
+	 * when the commit succeeded unheard: the same row twice leaves one.
+	 */
+	enum drv_result	(*import_rows)(struct drv *, size_t table, const struct drv_batch *, struct drv_outcome *);
+
+	/* What came so far is durable, beside the live tables. */
+	enum drv_result	(*import_commit)(struct drv *, struct err *);
+
+	/* All is there: it becomes live, of each table at once.  Called again after DRV_RETRY or a crash. */
+	enum drv_result	(*import_end)(struct drv *, struct err *);
+
+	/* Removes what was made beside; the live tables stay as they are. */
+	void		(*import_abort)(struct drv *);
 
 	/* Frees everything; copes with a half-built instance; clears the pointer. */
 	void		(*close)(struct drv **);

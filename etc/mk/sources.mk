@@ -11,9 +11,9 @@ SRC_EDSCTL     = $(wildcard supervisor/control/edsctl*.c) supervisor/control/con
 SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY)
 SRC_SQL        = $(wildcard drivers/sql/*.c)
 
-DRIVERS        = null file sqlite fault
-LIBS_sqlite    = $(call pc,sqlite3 jansson)
-SHARED_sqlite  = $(SRC_SQL)
+# Each driver's folder says what its module is linked with and which shared sources it takes.
+DRIVERS        =
+include $(sort $(wildcard drivers/*/module.mk))
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 

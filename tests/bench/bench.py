@@ -5,8 +5,10 @@ ratio is the median of the rounds' ratios.  Writes build/bench/report.json.
 Exit status 0 when everything could be measured, whether or not it is as fast as asked.
 """
 import argparse
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import statistics
 import sqlite3
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import tests.bench
 from tests.bench import machine, prepare
 from tests.bench.bed import BARE, Bed, Trouble
 from tests.support import proc
@@ -297,10 +300,15 @@ def percentile(values, at):
 GROUPS = {"null": "null", "null3": "null", "stopped": "null", "catchup": "null", "file": "file", "sqlite": "sqlite",
           "latency": "latency", "idle": "idle", "rss": None, "backlog": "backlog"}
 
+# A destination's own rows: each module path_NAME.py here has ROWS, their names, and measure(bench, wanted).
+PATHS = [importlib.import_module("tests.bench." + m.name) for m in pkgutil.iter_modules(tests.bench.__path__)
+         if m.name.startswith("path_")]
+ALL_ROWS = [*GROUPS, *(name for path in PATHS for name in path.ROWS)]
+
 
 def measure(bench, wanted):
     """Run what is needed for the wanted rows."""
-    groups = {GROUPS[n] for n in wanted} | ({"null", "idle"} if "rss" in wanted else set())
+    groups = {GROUPS[n] for n in wanted & set(GROUPS)} | ({"null", "idle"} if "rss" in wanted else set())
     if "null" in groups:
         bench.null_paths(wanted)
     for name, run in (("file", bench.file_path), ("sqlite", bench.sqlite_path), ("latency", bench.latency)):
@@ -310,6 +318,9 @@ def measure(bench, wanted):
         bench.idle(wanted)
     if "backlog" in groups:
         bench.backlog()
+    for path in PATHS:
+        if wanted & set(path.ROWS):
+            path.measure(bench, wanted & set(path.ROWS))
 
 
 def paths_of(rows):
@@ -342,7 +353,7 @@ def write_report(rows, folder):
 
 def main():
     parser = argparse.ArgumentParser(prog="make bench ONLY=", description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("only", nargs="*", choices=[*GROUPS, []], help="rows to measure (default: all)")
+    parser.add_argument("only", nargs="*", choices=[*ALL_ROWS, []], help="rows to measure (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--storage", choices=("file", "memory"), default="file", help="of the stream")
     args = parser.parse_args()
@@ -357,7 +368,7 @@ def main():
     table = Table()
     try:
         with Bed(events, args.storage, folder=tempfile.mkdtemp(prefix="eds-bench-")) as bed:
-            measure(Bench(bed, table, args.rounds), set(args.only or GROUPS))
+            measure(Bench(bed, table, args.rounds), set(args.only or ALL_ROWS))
     except (Trouble, AssertionError, OSError) as e:
         print(f"bench: FAILED: {e}", file=sys.stderr)
         return 1

@@ -1,0 +1,1 @@
+DRIVERS += file
