@@ -154,8 +154,12 @@ do_reload(struct supervisor *s, struct control_request *r, const struct ipc_strs
 static void
 do_check(struct supervisor *s, struct control_request *r, const struct ipc_strs *args)
 {
-	(void)args;
-	reload_or_check(s, r, true);
+	if (slice_is(arg(args, 0), "connect"))
+		command_check_connect(s, r);
+	else if (args->n > 0)
+		control_reply_error(r, CONTROL_USAGE, "usage: edsctl check [--connect]");
+	else
+		reload_or_check(s, r, true);
 }
 
 void

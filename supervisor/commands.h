@@ -10,6 +10,9 @@ void	 command_quarantine(struct supervisor *, struct control_request *, const st
 void	 command_journal(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 void	 command_gap(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 
+void	 command_check_connect(struct supervisor *, struct control_request *);
+void	 command_check_end(struct supervisor *);	/* answers what is still under way */
+
 /* The destination an argument names; answers for itself when there is none, and returns NULL. */
 struct destination *command_destination(struct supervisor *, struct control_request *, struct slice name);
 

@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 
 #include "supervisor/child/spawn.h"
+#include "supervisor/commands.h"
 #include "supervisor/store/lock.h"
 #include "supervisor/supervisor_private.h"
 
@@ -119,6 +120,7 @@ take_down(struct supervisor *s)
 	lifetime_free(s);
 	heart_stop(s);
 	settle_stop(s);
+	command_check_end(s);
 	control_free(&s->control);
 	metrics_http_free(&s->metrics_http);
 	destinations_free(s);

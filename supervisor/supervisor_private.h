@@ -18,6 +18,7 @@
 #include "supervisor/upstream/upstream.h"
 
 struct schema_request;
+struct connect_run;
 
 /* A configured destination: its child, and what becomes of it once the child has stopped. */
 struct destination {
@@ -62,6 +63,7 @@ struct supervisor {
 
 	struct destination		 dest[ROUTE_SLOTS];	/* by slot; child NULL: free */
 	struct schema_request		*schema_requests;
+	struct connect_run		*connect_runs;		/* commands_check.c */
 
 	/* settle.c */
 	ev_prepare			 settle_prepare;

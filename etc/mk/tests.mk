@@ -18,6 +18,7 @@ $(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_SUPERVISOR)
 # this one runs the program
 $(B)/tests/unit/supervisor/test_edsctl: | $(B)/edsctl
+$(B)/tests/unit/supervisor/test_oneshot: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
 $(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)
