@@ -11,9 +11,9 @@ export PYTHONDONTWRITEBYTECODE=1
 # What Shopmonkey runs is newer than Debian 12's nats-server; the tests take a newer one if there is one.
 sh tests/support/fetch-nats-server.sh
 
-# Two at a time where pytest can: most of a test's time is waiting.
+# Several at a time where pytest can: most of a test's time is waiting.
 parallel=
-$python -c 'import xdist' 2>/dev/null && parallel="-n ${EDS_TEST_JOBS:-2}"
+$python -c 'import xdist' 2>/dev/null && parallel="-n ${EDS_TEST_JOBS:-4}"
 
 { $python -m pytest -q -p no:cacheprovider --tb=short $parallel "$@" 2>&1; echo "status $?"; } | tee "$log" |
 	grep -v '^status [0-9]*$'
