@@ -28,6 +28,7 @@ struct deliver {
 	struct batch		 batch;
 	struct log		 log;
 	struct drv_env		 env;		/* lives as long as the driver does */
+	uint64_t		 last_call_us;	/* when the driver was last heard of */
 	bool			 halted;	/* an event was rejected, and nothing may follow it */
 };
 
@@ -135,6 +136,7 @@ open_driver(struct deliver *d)
 
 		switch (rc) {
 		case DRV_STORED:
+			d->last_call_us = mono_us();
 			send_resolved(d, &retry, 0);
 			return V_GOES_ON;
 		case DRV_RETRY:
@@ -167,6 +169,34 @@ send_ready(struct deliver *d)
 		    .wants_schema = (d->driver->caps & DRV_CAP_SCHEMA) != 0 } });
 }
 
+/*
+ * Locked, with no batch due for `us`: waits at most that long, or until the driver has been silent for as
+ * long as it may be.
+ */
+static void
+wait_idle(struct deliver *d, uint64_t us)
+{
+	struct worker	*w = d->w;
+	uint64_t	 now, due;
+
+	if (d->driver->idle == NULL || w->end != WORKER_GOES_ON) {
+		worker_wait(w, us);
+		return;
+	}
+	now = mono_us();
+	due = d->last_call_us + (uint64_t)d->driver->idle_ms * 1000;
+	if (now < due) {
+		worker_wait(w, us < due - now ? us : due - now);
+		return;
+	}
+	worker_unlock(w);
+	worker_call_begins(w);
+	d->driver->idle(d->drv);
+	worker_call_ends(w);
+	d->last_call_us = mono_us();
+	worker_lock(w);
+}
+
 /* Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends. */
 static enum verdict
 next_batch(struct deliver *d, bool *have_r)
@@ -187,7 +217,7 @@ next_batch(struct deliver *d, bool *have_r)
 		}
 		if (w->end == WORKER_DRAINS)
 			break;			/* nothing left */
-		worker_wait(w, us);
+		wait_idle(d, us);
 	}
 	worker_unlock(w);
 	if (rc == -1)
@@ -215,7 +245,8 @@ call_deliver(struct deliver *d, struct drv_outcome *out, uint64_t *driver_us)
 	worker_call_begins(d->w);
 	rc = d->driver->deliver(d->drv, &view, out);
 	worker_call_ends(d->w);
-	*driver_us += mono_us() - start;
+	d->last_call_us = mono_us();
+	*driver_us += d->last_call_us - start;
 	return rc;
 }
 
