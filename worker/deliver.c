@@ -13,6 +13,7 @@ struct deliver {
 	struct life		 life;
 	struct batch_rules	 rules;
 	struct batch		 batch;
+	uint64_t		 last_call_us;	/* when the driver was last heard of */
 	bool			 halted;	/* an event was rejected, and nothing may follow it */
 };
 
@@ -57,6 +58,35 @@ send_ready(struct deliver *d)
 		    .wants_schema = (d->life.driver->caps & DRV_CAP_SCHEMA) != 0 } });
 }
 
+/*
+ * Locked, with no batch due for `us`: waits at most that long, or until the driver has been silent for as
+ * long as it may be.
+ */
+static void
+wait_idle(struct deliver *d, uint64_t us)
+{
+	const struct driver	*driver = d->life.driver;
+	struct worker		*w = d->life.w;
+	uint64_t		 now, due;
+
+	if (driver->idle == NULL || w->end != WORKER_GOES_ON) {
+		worker_wait(w, us);
+		return;
+	}
+	now = mono_us();
+	due = d->last_call_us + (uint64_t)driver->idle_ms * 1000;
+	if (now < due) {
+		worker_wait(w, us < due - now ? us : due - now);
+		return;
+	}
+	worker_unlock(w);
+	worker_call_begins(w);
+	driver->idle(d->life.drv);
+	worker_call_ends(w);
+	d->last_call_us = mono_us();
+	worker_lock(w);
+}
+
 /* Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends. */
 static enum verdict
 next_batch(struct deliver *d, bool *have_r)
@@ -77,7 +107,7 @@ next_batch(struct deliver *d, bool *have_r)
 		}
 		if (w->end == WORKER_DRAINS)
 			break;			/* nothing left */
-		worker_wait(w, us);
+		wait_idle(d, us);
 	}
 	worker_unlock(w);
 	if (rc == -1)
@@ -105,7 +135,8 @@ call_deliver(struct deliver *d, struct drv_outcome *out, uint64_t *driver_us)
 	worker_call_begins(d->life.w);
 	rc = d->life.driver->deliver(d->life.drv, &view, out);
 	worker_call_ends(d->life.w);
-	*driver_us += mono_us() - start;
+	d->last_call_us = mono_us();
+	*driver_us += d->last_call_us - start;
 	return rc;
 }
 
@@ -208,6 +239,7 @@ deliver_main(void *arg)
 
 	life_begin(&d.life, arg);
 	if ((verdict = life_load(&d.life)) == V_GOES_ON && (verdict = life_open(&d.life)) == V_GOES_ON) {
+		d.last_call_us = mono_us();
 		send_ready(&d);
 		verdict = deliver_all(&d);
 	}

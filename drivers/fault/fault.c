@@ -28,7 +28,8 @@
  *
  * What is accepted goes to the file that `store` names, one line per event as
  * the file driver would write it, in order, on the disk before the answer.
- * Lines are appended, so what is delivered twice stands there twice.
+ * Lines are appended, so what is delivered twice stands there twice.  With
+ * `idle` in the query it says in the log that nothing comes.
  */
 
 #include <errno.h>
@@ -46,6 +47,7 @@ struct drv {
 	int		 store;		/* -1: nothing is kept */
 	off_t		 stored;	/* its length after the last whole batch */
 	struct buf	 lines;
+	const struct log *idle_log;	/* NULL: silent when idle */
 };
 
 enum call { CALL_DELIVER, CALL_OPEN, CALL_TEST, CALLS };
@@ -361,7 +363,7 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 	struct order	 order = { .call = CALL_OPEN, .out = &out };
 	struct drv	*drv = calloc(1, sizeof(*drv));
 	struct url	 u = { 0 };
-	char		*store = NULL;
+	char		*store = NULL, *idle = NULL;
 	enum drv_result	 rc = DRV_CONFIG;
 
 	if (drv == NULL) {
@@ -377,6 +379,8 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		goto out;
 	}
 	store = url_query_get(&u, "store");
+	idle = url_query_get(&u, "idle");
+	drv->idle_log = idle == NULL ? NULL : env->log;
 	if (store != NULL && (rc = open_store(drv, store, err)) != DRV_STORED)
 		goto out;
 	if ((rc = obey_all(drv->commands, &order)) == DRV_STORED) {
@@ -386,6 +390,7 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		*err = out.err;
 out:
 	free(store);
+	free(idle);
 	url_free(&u);
 	fault_close(&drv);
 	return rc;
@@ -445,6 +450,13 @@ fault_deliver(struct drv *drv, const struct drv_batch *batch, struct drv_outcome
 	return store_lines(drv, batch, &out->err);
 }
 
+static void
+fault_idle(struct drv *drv)
+{
+	if (drv->idle_log != NULL)
+		log_info(drv->idle_log, "nothing comes");
+}
+
 const struct driver driver_fault = {
 	.abi		= DRIVER_ABI,
 	.id		= "fault",
@@ -455,5 +467,7 @@ const struct driver driver_fault = {
 	.open		= fault_open,
 	.deliver	= fault_deliver,
 	.test		= fault_test,
+	.idle		= fault_idle,
+	.idle_ms	= 50,
 	.close		= fault_close,
 };

@@ -10,6 +10,9 @@ SRC_EDSCTL     = $(wildcard supervisor/control/edsctl*.c) supervisor/control/con
 	supervisor/control/control_path.c
 SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY)
 SRC_SQL        = $(wildcard drivers/sql/*.c)
+# HTTPS for drivers; a module that takes it is linked with LIBS_HTTPS
+SRC_HTTPS      = $(wildcard drivers/http/*.c)
+LIBS_HTTPS     = $(call pc,libcurl)
 
 # Each driver's folder says what its module is linked with and which shared sources it takes.
 DRIVERS        =

@@ -892,6 +892,24 @@ log_lines_come_over_the_socket(void **state)
 }
 
 static void
+a_driver_hears_of_every_stretch_of_silence(void **state)
+{
+	struct peer	*p = *state;
+	mono_t		 until = mono_now() + PATIENCE_MS;
+	size_t		 lines = 0, seen = 0;
+
+	(void)fault_url(p);
+	(void)strcat(p->url, "&idle=1");
+	start(p, p->url, (struct knobs){ 0 });
+	while (lines < 2) {
+		for (; seen < p->n_kept; seen++)
+			lines += p->kept[seen].type == IPC_LOG && strstr(p->kept[seen].text, "nothing comes") != NULL;
+		assert_true(mono_now() < until && !p->closed);
+		exchange(p, until);
+	}
+}
+
+static void
 started_by_hand_it_says_who_starts_it(void **state)
 {
 	char	 command_line[300], out[300] = "";
@@ -945,6 +963,7 @@ main(void)
 		WITH_WORKER(another_protocol_version_is_answered_and_refused),
 		WITH_WORKER(events_before_ready_end_the_worker),
 		WITH_WORKER(log_lines_come_over_the_socket),
+		WITH_WORKER(a_driver_hears_of_every_stretch_of_silence),
 		cmocka_unit_test(started_by_hand_it_says_who_starts_it),
 	};
 
