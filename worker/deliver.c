@@ -167,7 +167,10 @@ send_ready(struct deliver *d)
 		    .wants_schema = (d->driver->caps & DRV_CAP_SCHEMA) != 0 } });
 }
 
-/* Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends. */
+/*
+ * Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends.
+ * What the batch before has to say goes out together with that credit; or before waiting.
+ */
 static enum verdict
 next_batch(struct deliver *d, bool *have_r)
 {
@@ -187,14 +190,22 @@ next_batch(struct deliver *d, bool *have_r)
 		}
 		if (w->end == WORKER_DRAINS)
 			break;			/* nothing left */
-		worker_wait(w, us);
+		if (!report_queued(w->report)) {
+			worker_wait(w, us);
+			continue;
+		}
+		worker_unlock(w);
+		report_push(w->report);
+		worker_lock(w);
 	}
 	worker_unlock(w);
 	if (rc == -1)
 		return give_up(d, V_BROKEN, &err);
-	if (*have_r)
-		report_send(w->report, IPC_CREDIT, &(union ipc_body){
+	if (*have_r) {
+		report_queue(w->report, IPC_CREDIT, &(union ipc_body){
 			.credit = { .events = d->batch.n, .bytes = d->batch.held_bytes } });
+		report_push(w->report);
+	}
 	return V_GOES_ON;
 }
 
@@ -272,7 +283,7 @@ send_committed(struct deliver *d, uint64_t driver_us)
 {
 	const struct batch	*b = &d->batch;
 
-	report_send(d->w->report, IPC_COMMITTED, &(union ipc_body){
+	report_queue(d->w->report, IPC_COMMITTED, &(union ipc_body){
 		.committed = { .seq = b->held[b->n - 1].seq, .events = b->n_live, .bytes = b->live_bytes,
 		    .flush_us = driver_us, .process_us = mono_us() - b->held[0].arrived_us } });
 }
