@@ -14,6 +14,7 @@
 
 #include "ipc/handshake.h"
 #include "worker/deliver.h"
+#include "worker/form.h"
 #include "worker/link.h"
 #include "worker/probe.h"
 
@@ -61,6 +62,7 @@ on_goodbye(struct link *l, const union ipc_body *body, struct err *err)
 static void *(*const tasks[])(void *) = {
 	[IPC_MODE_DELIVER] = deliver_main,
 	[IPC_MODE_TEST] = probe_main,
+	[IPC_MODE_FORM] = form_main,
 };
 
 static int
