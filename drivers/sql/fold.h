@@ -31,7 +31,7 @@ struct sql_row {
 	struct sql_mvcc		 mvcc;
 };
 
-/* The rows of one table, in the order in which the batch first touched them. */
+/* The rows of one table, in the order in which the batch first touched them: `n` of them, from `first` on. */
 struct sql_group {
 	struct sql_table	*table;
 	struct sql_row		*first, *last;

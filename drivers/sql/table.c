@@ -81,6 +81,7 @@ table_free(struct sql_table *t)
 	for (size_t i = 0; i < t->ncols; i++)
 		free((void *)(uintptr_t)t->cols[i].name.p);
 	free(t->cols);
+	free(t->held);
 	free((void *)(uintptr_t)t->name.p);
 	free(t);
 }

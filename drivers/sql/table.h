@@ -14,8 +14,16 @@ struct sql_version {
 	uint32_t		*column;	/* of the table, for each column of the schema      */
 	uint32_t		*hint;		/* column of the schema, by position in the last row */
 	size_t			 nhints;
-	bool			 in_place;	/* for the driver: the destination has these columns */
+	bool			 in_place;	/* the destination has these columns */
 	bool			 announced;	/* ... and HQ was told                              */
+};
+
+/* What the destination's catalogue says of a column. */
+struct sql_held {
+	bool		 exists;
+	bool		 demands;	/* NOT NULL without a default */
+	uint32_t	 type;		/* these two in the driver's own terms */
+	int32_t		 size;
 };
 
 struct sql_table {
@@ -26,7 +34,12 @@ struct sql_table {
 	size_t			 nkeys;
 	size_t			 capacity;
 	struct sql_version	*versions;	/* the latest met first        */
-	void			*own;		/* the driver's                */
+
+	/* the destination's side, see place.h */
+	bool			 exists;
+	struct sql_held		*held;		/* for each of cols, once it was read */
+	size_t			 nheld;
+	uint64_t		 generation;	/* of the catalogue in which it was read; 0: not yet */
 };
 
 struct sql_tables {
@@ -50,7 +63,6 @@ struct sql_version *sql_tables_take(struct sql_tables *, struct sql_schema *, st
 struct sql_version *sql_table_version(const struct sql_table *, struct slice version);	/* NULL when unknown */
 size_t	 sql_table_find(const struct sql_table *, struct slice column);			/* SQL_NO_COLUMN     */
 
-/* Frees all but what the drivers hung on `own`. */
 void	 sql_tables_free(struct sql_tables *);
 
 #endif

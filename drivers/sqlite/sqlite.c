@@ -24,7 +24,6 @@
 
 #define BATCH_EVENTS	1000
 #define BATCH_BYTES	((size_t)8 * 1024 * 1024)
-#define REMEMBERED_ROWS	65536
 #define BUSY_DEFAULT	5000
 #define BUSY_MAX	600000
 
@@ -189,6 +188,38 @@ lite_exec(struct drv *d, const char *sql, struct err *err, const char *doing)
 	return lite_result(d, sqlite3_exec(d->db, sql, NULL, NULL, NULL), err, doing);
 }
 
+/* --- the backend --- */
+
+/* The write lock is in hand from the start, and the catalogue cannot change any more. */
+static enum drv_result
+lite_begin(struct drv *d, struct err *err)
+{
+	enum drv_result	 r = lite_exec(d, "BEGIN IMMEDIATE", err, "beginning a transaction");
+
+	return r == DRV_STORED ? lite_catalogue(d, err) : r;
+}
+
+static void
+lite_undo(struct drv *d)
+{
+	/* SQLite has rolled back by itself after some errors. */
+	if (sqlite3_get_autocommit(d->db) == 0)
+		(void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* SQLite lets NULL into primary keys unless told otherwise. */
+static const struct sql_backend	backend = {
+	.dialect = { .open = '"', .close = '"', .create = "CREATE TABLE IF NOT EXISTS", .create_end = "",
+	    .add = "ADD COLUMN", .key_not_null = true, .type = lite_type },
+	.names		= SQL_NAMES_NOCASE,
+	.begin		= lite_begin,
+	.read_table	= lite_read_table,
+	.ddl		= lite_ddl,
+	.apply		= lite_apply,
+	.undo		= lite_undo,
+	.forget		= lite_cache_flush,
+};
+
 /* --- life cycle --- */
 
 /* Waits for somebody's lock, but not when the worker is to end. */
@@ -267,10 +298,9 @@ set_up(struct drv *d, bool wal, struct err *err)
 
 	if ((r = lite_exec(d, wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE", err, "opening")) != DRV_STORED ||
 	    (r = lite_exec(d, "PRAGMA synchronous = EXTRA", err, "opening")) != DRV_STORED ||
-	    (r = lite_exec(d, "BEGIN IMMEDIATE", err, "opening")) != DRV_STORED)
+	    (r = lite_begin(d, err)) != DRV_STORED)
 		return r;
-	r = lite_catalogue(d, err);
-	(void)lite_exec(d, "ROLLBACK", NULL, "opening");
+	lite_undo(d);
 	if (r == DRV_STORED && stat(d->path, &d->file) != 0) {
 		err_sys(err, "%s", d->path);
 		r = DRV_RETRY;
@@ -288,11 +318,8 @@ lite_close(struct drv **dp)
 	lite_cache_flush(d);
 	lite_ddl_close(d);
 	(void)sqlite3_close(d->db);
-	sql_fold_free(&d->fold);
-	sql_fold_free(&d->probe);
-	sql_seen_free(&d->seen);
+	sql_store_free(&d->store);
 	buf_free(&d->scratch);
-	free(d->targets);
 	free(d->path);
 	free(d);
 	*dp = NULL;
@@ -307,13 +334,12 @@ lite_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 
 	if (lite_url_parse(&u, env->url, err) != 0)
 		return err->code == ERR_NOMEM ? DRV_RETRY : DRV_CONFIG;
-	if ((d = calloc(1, sizeof(*d))) == NULL || (d->seen = sql_seen_new(REMEMBERED_ROWS)) == NULL) {
+	if ((d = calloc(1, sizeof(*d))) == NULL || sql_store_init(&d->store, &backend, d, env, u.path, err) != 0) {
 		err_set(err, ERR_NOMEM, "no memory for the state of the driver");
 		r = DRV_RETRY;
 		goto out;
 	}
 	d->host = env->host;
-	d->log = env->log;
 	d->busy_timeout_ms = u.busy_timeout_ms;
 	d->path = u.path;
 	u.path = NULL;		/* given away */
@@ -344,118 +370,15 @@ check_file(struct drv *d, struct err *err)
 	return DRV_BROKEN;
 }
 
-static void
-rollback(struct drv *d)
-{
-	/* SQLite has rolled back by itself after some errors. */
-	if (sqlite3_get_autocommit(d->db) == 0)
-		(void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
-	lite_undo(d);
-}
-
-/* Begins a transaction in which all tables of the batch are as they should be. */
-static enum drv_result
-begin(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
-{
-	enum drv_result	 r = lite_exec(d, "BEGIN IMMEDIATE", &out->err, "beginning a transaction");
-
-	if (r == DRV_STORED && (r = lite_catalogue(d, &out->err)) == DRV_STORED)
-		r = lite_prepare_tables(d, b, out);
-	return r;
-}
-
-static enum drv_result
-fold_event(struct drv *d, struct sql_fold *f, const struct drv_batch *b, size_t i, size_t slot, struct err *err)
-{
-	const struct lite_target	*at = &d->targets[i];
-
-	if (at->table == NULL)
-		return DRV_STORED;	/* a DELETE from nothing */
-	if (sql_fold_add(f, at->table, at->version, b->v[i].ev, slot, err) == 0)
-		return DRV_STORED;
-	return err->code == ERR_NOMEM ? DRV_RETRY : DRV_REJECT;
-}
-
-static enum drv_result
-fold_batch(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
-{
-	enum drv_result	 r;
-
-	if (sql_fold_begin(&d->fold, b->n, d->seen, &out->err) != 0)
-		return DRV_RETRY;
-	for (size_t i = 0; i < b->n; i++) {
-		out->index = i;
-		if ((r = fold_event(d, &d->fold, b, i, i, &out->err)) != DRV_STORED)
-			return r;
-	}
-	return DRV_STORED;
-}
-
-static enum drv_result
-write_one(struct drv *d, const struct drv_batch *b, size_t i, struct err *err)
-{
-	enum drv_result	 r;
-
-	if (sql_fold_begin(&d->probe, 1, NULL, err) != 0)
-		return DRV_RETRY;
-	if ((r = fold_event(d, &d->probe, b, i, 0, err)) != DRV_STORED)
-		return r;
-	return lite_write(d, &d->probe, err);
-}
-
-/*
- * A folded row was refused: its events, one after the other in a transaction that is
- * given up, tell which of them is at fault.  When none is by itself, it is the last.
- */
-static enum drv_result
-find_culprit(struct drv *d, const struct drv_batch *b, const struct sql_row *row, struct drv_outcome *out)
-{
-	struct err	 first = out->err;
-	enum drv_result	 r = begin(d, b, out);
-
-	for (size_t i = 0; i < b->n && r == DRV_STORED; i++)
-		if (d->fold.of_event[i] == row) {
-			out->index = i;
-			r = write_one(d, b, i, &out->err);
-		}
-	rollback(d);
-	if (r == DRV_STORED) {
-		out->err = first;
-		r = DRV_REJECT;
-	}
-	return r;
-}
-
-static enum drv_result
-store(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
-{
-	enum drv_result	 r;
-
-	if ((r = begin(d, b, out)) != DRV_STORED || (r = fold_batch(d, b, out)) != DRV_STORED)
-		return r;
-	if ((r = lite_write(d, &d->fold, &out->err)) != DRV_STORED)
-		return r;
-	return lite_exec(d, "COMMIT", &out->err, "committing");
-}
-
 static enum drv_result
 lite_deliver(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
 {
 	enum drv_result	 r;
 
 	*out = (struct drv_outcome){ .index = 0 };
-	d->failed = NULL;
-	if ((r = check_file(d, &out->err)) != DRV_STORED || (r = lite_versions(d, b, out)) != DRV_STORED)
+	if ((r = check_file(d, &out->err)) != DRV_STORED)
 		return r;
-	if ((r = store(d, b, out)) == DRV_STORED) {
-		sql_fold_remember(&d->fold, d->seen);
-		lite_announce(d, b);
-		return DRV_STORED;
-	}
-	rollback(d);
-	if (r == DRV_REJECT && d->failed != NULL)
-		r = find_culprit(d, b, d->failed, out);
-	return r;
+	return sql_store_deliver(&d->store, b, out);
 }
 
 const struct driver driver_sqlite = {

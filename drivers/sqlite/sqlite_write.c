@@ -318,12 +318,11 @@ stmt_text(struct buf *b, const struct lite_stmt *s, struct err *err)
 static enum drv_result
 stmt_prepare(struct drv *d, struct lite_stmt *s, struct err *err)
 {
-	const struct lite_table	*own = s->table->own;
 	struct buf		 sql = { 0 };
 	enum drv_result		 r = DRV_REJECT;
 
-	for (size_t i = 0; i < own->ncols; i++)
-		s->partial |= own->cols[i].demands && !mask_has(s->mask, i);
+	for (size_t i = 0; i < s->table->ncols; i++)
+		s->partial |= s->table->held[i].demands && !mask_has(s->mask, i);
 	if (stmt_text(&sql, s, err) == 0)
 		r = sql.oom ? nomem(err) : lite_result(d, sqlite3_prepare_v3(d->db, buf_cstr(&sql), -1,
 		    SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL), err, "preparing a statement");
@@ -410,12 +409,11 @@ stmt_get(struct drv *d, const struct sql_row *r, enum lite_op op, struct lite_st
 static int
 bind_range(struct drv *d, const struct sql_row *r, sqlite3_stmt *s, int *at, size_t from, size_t to)
 {
-	const struct lite_table	*own = r->table->own;
-	int			 rc = SQLITE_OK;
+	int	rc = SQLITE_OK;
 
 	for (size_t i = from; i < to && rc == SQLITE_OK; i++)
 		if (r->v[i].type != JV_ABSENT)
-			rc = bind_value(d, s, ++*at, &r->table->cols[i], own->cols[i].affinity, &r->v[i]);
+			rc = bind_value(d, s, ++*at, &r->table->cols[i], r->table->held[i].type, &r->v[i]);
 	return rc;
 }
 
@@ -458,17 +456,6 @@ row_op(struct drv *d, const struct sql_row *r, enum lite_op op, struct err *err)
 	return result == DRV_STORED ? row_run(d, r, s, err) : result;
 }
 
-/* A new row has what its table demands: see sql_row_default(). */
-static void
-fill_defaults(struct sql_row *r)
-{
-	const struct lite_table	*own = r->table->own;
-
-	for (size_t i = 0; i < r->table->ncols; i++)
-		if (own->cols[i].demands && r->v[i].type == JV_ABSENT)
-			r->v[i] = sql_row_default(r->table->cols[i].kind);
-}
-
 /*
  * SQLite looks at NOT NULL before it looks for a conflict, so a row without all those
  * columns is updated first and made only when there is none (hazard H69).
@@ -483,7 +470,7 @@ row_upsert(struct drv *d, struct sql_row *r, struct err *err)
 		return result == DRV_STORED ? row_run(d, r, s, err) : result;
 	if ((result = row_op(d, r, OP_UPDATE, err)) != DRV_STORED || sqlite3_changes64(d->db) > 0)
 		return result;
-	fill_defaults(r);
+	sql_fill_demanded(r);
 	return row_op(d, r, OP_UPSERT, err);
 }
 
@@ -497,26 +484,34 @@ row_write(struct drv *d, struct sql_row *r, struct err *err)
 	result = row_op(d, r, OP_DELETE, err);
 	if (result != DRV_STORED || r->what == SQL_DELETE)
 		return result;
-	fill_defaults(r);
+	sql_fill_demanded(r);
 	return row_op(d, r, OP_UPSERT, err);
 }
 
+static enum drv_result
+group_write(struct drv *d, const struct sql_group *g, struct sql_blame *blame, struct err *err)
+{
+	enum drv_result	 result = DRV_STORED;
+	struct sql_row	*r = g->first;
+
+	for (size_t i = 0; i < g->n && result == DRV_STORED; i++, r = r->next)
+		if ((result = row_write(d, r, err)) != DRV_STORED) {
+			blame->group = g;
+			blame->row = r;
+		}
+	return result;
+}
+
 enum drv_result
-lite_write(struct drv *d, struct sql_fold *f, struct err *err)
+lite_apply(struct drv *d, const struct sql_group *groups, size_t n, enum sql_end end, struct sql_blame *blame,
+    struct err *err)
 {
 	enum drv_result	 result = DRV_STORED;
 
-	d->failed = NULL;
-	for (size_t g = 0; g < f->ngroups; g++) {
-		const struct lite_table *own = f->groups[g].table->own;
-
-		if (own == NULL || !own->exists)
-			continue;	/* deletes from a table that does not exist */
-		for (struct sql_row *r = f->groups[g].first; r != NULL; r = r->next)
-			if ((result = row_write(d, r, err)) != DRV_STORED) {
-				d->failed = r;
-				return result;
-			}
-	}
-	return result;
+	for (size_t g = 0; g < n && result == DRV_STORED; g++)
+		if (groups[g].table->exists)
+			result = group_write(d, &groups[g], blame, err);
+	if (result != DRV_STORED)
+		return result;		/* what began is undone by the caller */
+	return end == SQL_COMMIT ? lite_exec(d, "COMMIT", err, "committing") : lite_exec(d, "ROLLBACK", err, "trying rows");
 }

@@ -1,0 +1,22 @@
+#ifndef EDS_SQL_PLACE_H
+#define EDS_SQL_PLACE_H
+
+#include "drivers/sql/store.h"
+
+/*
+ * Tables in place: the schemas of the events on one side, the destination's catalogue
+ * on the other.  Tables are created and widened, nothing is ever dropped (hazard H19).
+ * out->index is the event at fault.
+ */
+
+/* Asks HQ for the schemas of a batch and fills store->targets; outside of any transaction. */
+enum drv_result sql_place_versions(struct sql_store *, const struct drv_batch *, struct drv_outcome *);
+
+/* Makes sure that the destination has the tables and columns; inside of what begin() began. */
+enum drv_result sql_place_tables(struct sql_store *, const struct drv_batch *, struct drv_outcome *);
+
+/* What sql_place_tables() did was undone, or is for good. */
+void	 sql_place_undo(struct sql_store *);
+void	 sql_place_announce(struct sql_store *, const struct drv_batch *);
+
+#endif
