@@ -14,7 +14,7 @@
  * All functions run in one thread of a process that serves this destination
  * alone; they may block.
  */
-#define DRIVER_ABI	3
+#define DRIVER_ABI	4
 
 enum drv_result {
 	DRV_STORED,		/* the whole batch is durable at the destination                 */
@@ -91,6 +91,11 @@ struct drv_env {
  *
  * A driver without tables (files, queues, objects) has only import_rows: it stores the
  * rows as events, and sets nothing aside.  During an import deliver() is not called.
+ *
+ * What a result means here: after DRV_RETRY or DRV_UNSURE of import_rows, import_file or import_commit a
+ * driver with import_commit gets the file at hand once more from its beginning, one without it
+ * the same batch.  Without any files (a schema alone is wanted) import_end makes empty tables live,
+ * or with `keep` those that are missing.
  */
 struct drv_import_table {
 	struct slice	 table;
@@ -104,6 +109,8 @@ struct drv_import {
 	struct slice			 job;	/* [A-Za-z0-9_-]+, 64 at most: part of the names of what is made beside */
 	bool				 keep;	/* rows that are there stay; imported ones replace those of the same key */
 	bool				 resumed;	/* this job began before: what it made and committed is taken up */
+	bool				 ending;	/* ... and import_end() was called before, perhaps with success: what */
+							/* import_begin() made and is not there any more is live already      */
 };
 
 struct drv;		/* each driver defines its own */

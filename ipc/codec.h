@@ -29,6 +29,7 @@ enum ipc_side { IPC_SUPERVISOR, IPC_WORKER, IPC_CONTROL, IPC_ANY };
 enum ipc_mode {
 	IPC_MODE_DELIVER,	/* a destination's own worker: events in stream order */
 	IPC_MODE_TEST,		/* tells with TESTED whether the destination would take events, and exits */
+	IPC_MODE_FORM,		/* tells with FORMED which URL a filled-in form makes, and exits          */
 };
 
 /* A list of texts; `v` belongs to the ipc_arena the body was decoded with (or to the encoder's caller). */

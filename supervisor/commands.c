@@ -187,11 +187,12 @@ command(void *sup, struct control_request *r, const char *verb, const struct ipc
 	} verbs[] = {
 		{ "ping", do_ping }, { "status", do_status }, { "why", do_why }, { "pause", do_pause },
 		{ "resume", do_resume }, { "restart", do_restart }, { "reload", do_reload }, { "check", do_check },
-		{ "quarantine", command_quarantine }, { "journal", command_journal }, { "gap", command_gap },
+		{ "quarantine", command_quarantine }, { "journal", command_journal }, { "gap", command_gap }, { "audit", command_audit },
 	};
 
 	for (size_t i = 0; i < NELEM(verbs); i++)
 		if (strcmp(verb, verbs[i].verb) == 0) {
+			commands_audit(sup, r, verb, args);
 			verbs[i].run(sup, r, args);
 			return;
 		}

@@ -4,7 +4,7 @@
 #include <ev.h>
 
 #include "ipc/base/err.h"
-#include "ipc/base/slice.h"
+#include "ipc/codec.h"
 
 /*
  * Would a destination with these settings take events?  A process of its own
@@ -39,6 +39,14 @@ typedef void (*oneshot_fn)(void *arg, enum oneshot_result, const char *text);
  * copied.
  */
 int	 oneshot_test(struct oneshot **, const struct oneshot_settings *, oneshot_fn, void *arg, struct err *) MUST_CHECK;
+/*
+ * Which URL does a filled-in form make?  `values`: a JSON object as text; settings->url is not
+ * looked at.  ONESHOT_FINE: `url`, or pairs of field and error in `errors`.  Otherwise `text` says why.
+ */
+typedef void (*oneshot_form_fn)(void *arg, enum oneshot_result, const char *text, const char *url, const struct ipc_strs *errors);
+
+int	 oneshot_form(struct oneshot **, const struct oneshot_settings *, const char *scheme, const char *values,
+	    oneshot_form_fn, void *arg, struct err *) MUST_CHECK;
 void	 oneshot_cancel(struct oneshot **);	/* its callback is not called any more */
 
 /* For a caller without a loop of its own, such as `eds import --validate-only`: waits for the answer. */
