@@ -180,3 +180,14 @@ sql_number_double(struct slice text, double *out_r)
 	*out_r = v;
 	return true;
 }
+
+bool
+sql_number_decimals(struct slice text, long *decimals_r)
+{
+	struct decimal	 d;
+
+	if (text.n == 0 || !decimal_parse(&d, text) || !d.fits)
+		return false;
+	*decimals_r = d.exponent < 0 ? -d.exponent : 0;
+	return true;
+}

@@ -9,6 +9,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libmicrohttpd-dev \
 	libmsgpack-dev \
 	libnats-dev \
+	libpq-dev \
 	libsqlite3-dev \
 	libssl-dev \
 	zlib1g-dev

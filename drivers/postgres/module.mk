@@ -1,0 +1,3 @@
+DRIVERS         += postgres
+LIBS_postgres    = $(call pc,libpq jansson)
+SHARED_postgres  = $(SRC_SQL)

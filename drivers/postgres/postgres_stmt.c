@@ -1,0 +1,293 @@
+/*
+ * Statements.  One writes all rows of a batch that have the same columns of one table, each column an
+ * array:
+ *
+ *	INSERT INTO "order" ("id", "note", "labels", "paid")
+ *	SELECT u.c0, u.c1, u.c2::jsonb, false
+ *	FROM unnest($1::text[], $2::text[], $3::text[]) AS u(c0, c1, c2)
+ *	ON CONFLICT ("id") DO UPDATE SET "note" = excluded."note", "labels" = excluded."labels"
+ *
+ * `paid` is not in the events and must not be NULL: a new row gets a default, an existing one keeps what
+ * it has (hazard H69).  Names are quoted, values are parameters, always.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "drivers/postgres/postgres_private.h"
+#include "drivers/sql/quote.h"
+
+#define CACHE_STATEMENTS	256
+#define UPDATED			"updatedDate"
+
+/* --- the cache --- */
+
+size_t
+pg_mask_words(const struct sql_table *t)
+{
+	return (t->ncols + 63) / 64;
+}
+
+bool
+pg_mask_has(const uint64_t *mask, size_t i)
+{
+	return (mask[i / 64] >> (i % 64) & 1) != 0;
+}
+
+/* The names stay known to the server; they are few, and go with the connection. */
+static void
+stmt_free(struct pg_stmt *s)
+{
+	free(s->mask);
+	*s = (struct pg_stmt){ .table = NULL };
+}
+
+void
+pg_cache_flush(struct drv *d)
+{
+	for (size_t i = 0; i < d->cache.n; i++)
+		stmt_free(&d->cache.v[i]);
+	d->cache.n = 0;
+}
+
+/* A free place, if need be that of the statement not used for longest. */
+static struct pg_stmt *
+cache_place(struct pg_cache *c)
+{
+	struct pg_stmt	*oldest;
+
+	if (c->v == NULL && (c->v = calloc(CACHE_STATEMENTS, sizeof(*c->v))) == NULL)
+		return NULL;
+	if (c->n < CACHE_STATEMENTS)
+		return &c->v[c->n++];
+	oldest = &c->v[0];
+	for (size_t i = 1; i < c->n; i++)
+		if (c->v[i].used < oldest->used)
+			oldest = &c->v[i];
+	stmt_free(oldest);
+	return oldest;
+}
+
+struct pg_stmt *
+pg_stmt_get(struct drv *d, const struct sql_table *t, const uint64_t *mask)
+{
+	size_t		 words = pg_mask_words(t), bytes = 2 * words * sizeof(*mask);
+	struct pg_stmt	*s;
+
+	for (size_t i = 0; i < d->cache.n; i++) {
+		s = &d->cache.v[i];
+		if (s->table == t && s->words == words && memcmp(s->mask, mask, bytes) == 0) {
+			s->used = ++d->cache.clock;
+			return s;
+		}
+	}
+	if ((s = cache_place(&d->cache)) == NULL)
+		return NULL;
+	*s = (struct pg_stmt){ .table = t, .words = words, .used = ++d->cache.clock, .mask = malloc(bytes) };
+	if (s->mask == NULL) {
+		s->table = NULL;	/* leaves a place that nobody finds */
+		return NULL;
+	}
+	memcpy(s->mask, mask, bytes);
+	return s;
+}
+
+/* --- SQL --- */
+
+/* What the server is to make of the array of a column, and of one element. */
+static const char *
+array_type(const struct sql_table *t, const uint64_t *native, size_t i)
+{
+	if (!pg_mask_has(native, i))
+		return "text";
+	switch (t->held[i].type) {
+	case PG_INT8:
+		return "bigint";
+	case PG_FLOAT8:
+		return "double precision";
+	case PG_BOOL:
+		return "boolean";
+	default:
+		return "timestamptz";
+	}
+}
+
+static void
+add_element(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *native, size_t i, size_t at)
+{
+	uint32_t	 type = t->held[i].type;
+
+	buf_printf(b, "u.c%zu", at);
+	if (!pg_mask_has(native, i) && type != PG_TEXT && type != PG_VARCHAR && type != PG_BPCHAR)
+		buf_printf(b, "::%s", pg_type_name(d, type));
+}
+
+/* Fixed texts: what sql_row_default() says of a column that a new row must have; a time needs one of its own. */
+static void
+add_default(struct drv *d, struct buf *b, const struct sql_table *t, size_t i)
+{
+	struct json_val	 v = sql_row_default(t->cols[i].kind);
+
+	if (t->held[i].type == PG_TIMESTAMPTZ)
+		buf_adds(b, "'1970-01-01T00:00:00Z'::timestamptz");
+	else if (v.type == JV_STRING)
+		buf_printf(b, "''::%s", pg_type_name(d, t->held[i].type));
+	else
+		buf_printf(b, "'" SLICE_FMT "'::%s", SLICE_ARG(v.raw), pg_type_name(d, t->held[i].type));
+}
+
+static void
+add_from(struct buf *b, const struct sql_table *t, const uint64_t *mask, const uint64_t *native, size_t ncols)
+{
+	size_t	n = 0;
+
+	buf_adds(b, " FROM unnest(");
+	for (size_t i = 0; i < ncols; i++)
+		if (pg_mask_has(mask, i)) {
+			n++;
+			buf_printf(b, "%s$%zu::%s[]", n == 1 ? "" : ", ", n, array_type(t, native, i));
+		}
+	buf_adds(b, ") AS u(");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%sc%zu", i == 0 ? "" : ", ", i);
+	buf_addc(b, ')');
+}
+
+static bool
+is_filled(const struct sql_table *t, const uint64_t *mask, size_t i)
+{
+	return t->held[i].demands && !pg_mask_has(mask, i);
+}
+
+static int
+add_targets(struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
+{
+	bool	first = true;
+
+	for (size_t i = 0; i < t->ncols; i++) {
+		if (!pg_mask_has(mask, i) && !is_filled(t, mask, i))
+			continue;
+		buf_adds(b, first ? " (" : ", ");
+		first = false;
+		if (sql_quote(b, t->cols[i].name, err) != 0)
+			return -1;
+	}
+	buf_adds(b, ") SELECT ");
+	return 0;
+}
+
+static void
+add_sources(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, const uint64_t *native)
+{
+	bool	first = true;
+	size_t	at = 0;
+
+	for (size_t i = 0; i < t->ncols; i++) {
+		bool	present = pg_mask_has(mask, i);
+
+		if (!present && !is_filled(t, mask, i))
+			continue;
+		buf_adds(b, first ? "" : ", ");
+		first = false;
+		if (present)
+			add_element(d, b, t, native, i, at++);
+		else
+			add_default(d, b, t, i);
+	}
+}
+
+static int
+add_keys(struct buf *b, const struct sql_table *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nkeys; i++) {
+		buf_adds(b, i == 0 ? "" : ", ");
+		if (sql_quote(b, t->cols[i].name, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+add_assignments(struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
+{
+	bool	first = true;
+
+	for (size_t i = t->nkeys; i < t->ncols; i++) {
+		if (!pg_mask_has(mask, i))
+			continue;
+		buf_adds(b, first ? " DO UPDATE SET " : ", ");
+		first = false;
+		if (sql_quote(b, t->cols[i].name, err) != 0)
+			return -1;
+		buf_adds(b, " = excluded.");
+		if (sql_quote(b, t->cols[i].name, err) != 0)
+			return -1;
+	}
+	if (first)
+		buf_adds(b, " DO NOTHING");
+	return 0;
+}
+
+/*
+ * update_strategy = after: a row that the destination has with a later `updatedDate` stays.  With the same
+ * one it is written, because two changes may share it and the events are in order.
+ */
+static int
+add_guard(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, const char *into, struct err *err)
+{
+	size_t	at = sql_table_find(t, SLICE(UPDATED));
+
+	if (!d->after || at == SQL_NO_COLUMN || at < t->nkeys || !pg_mask_has(mask, at))
+		return 0;
+	buf_adds(b, " WHERE ");
+	if (sql_quote(b, slice_of(into), err) != 0)
+		return -1;
+	buf_adds(b, ".\"" UPDATED "\" IS NULL OR excluded.\"" UPDATED "\" IS NULL OR excluded.\"" UPDATED "\" >= ");
+	if (sql_quote(b, slice_of(into), err) != 0)
+		return -1;
+	buf_adds(b, ".\"" UPDATED "\"");
+	return 0;
+}
+
+int
+pg_stmt_upsert(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, const char *into,
+    struct err *err)
+{
+	const uint64_t	*native = mask + pg_mask_words(t);
+
+	buf_reset(b);
+	buf_adds(b, "INSERT INTO ");
+	if (sql_quote(b, slice_of(into), err) != 0 || add_targets(b, t, mask, err) != 0)
+		return -1;
+	add_sources(d, b, t, mask, native);
+	add_from(b, t, mask, native, t->ncols);
+	buf_adds(b, " ON CONFLICT (");
+	if (add_keys(b, t, err) != 0)
+		return -1;
+	buf_addc(b, ')');
+	if (add_assignments(b, t, mask, err) != 0 || add_guard(d, b, t, mask, into, err) != 0)
+		return -1;
+	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a statement") : 0;
+}
+
+int
+pg_stmt_delete(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *native, struct err *err)
+{
+	uint64_t	 keys = UINT64_MAX;		/* no more than 32 of them */
+
+	buf_reset(b);
+	buf_adds(b, "DELETE FROM ");
+	if (sql_quote(b, t->name, err) != 0)
+		return -1;
+	buf_adds(b, " WHERE (");
+	if (add_keys(b, t, err) != 0)
+		return -1;
+	buf_adds(b, ") IN (SELECT ");
+	for (size_t i = 0; i < t->nkeys; i++) {
+		buf_adds(b, i == 0 ? "" : ", ");
+		add_element(d, b, t, native, i, i);
+	}
+	add_from(b, t, &keys, native, t->nkeys);
+	buf_addc(b, ')');
+	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a statement") : 0;
+}
