@@ -14,7 +14,7 @@
  * All functions run in one thread of a process that serves this destination
  * alone; they may block.
  */
-#define DRIVER_ABI	2
+#define DRIVER_ABI	4
 
 enum drv_result {
 	DRV_STORED,		/* the whole batch is durable at the destination                 */
@@ -91,6 +91,11 @@ struct drv_env {
  *
  * A driver without tables (files, queues, objects) has only import_rows: it stores the
  * rows as events, and sets nothing aside.  During an import deliver() is not called.
+ *
+ * What a result means here: after DRV_RETRY or DRV_UNSURE of import_rows, import_file or import_commit a
+ * driver with import_commit gets the file at hand once more from its beginning, one without it
+ * the same batch.  Without any files (a schema alone is wanted) import_end makes empty tables live,
+ * or with `keep` those that are missing.
  */
 struct drv_import_table {
 	struct slice	 table;
@@ -104,6 +109,8 @@ struct drv_import {
 	struct slice			 job;	/* [A-Za-z0-9_-]+, 64 at most: part of the names of what is made beside */
 	bool				 keep;	/* rows that are there stay; imported ones replace those of the same key */
 	bool				 resumed;	/* this job began before: what it made and committed is taken up */
+	bool				 ending;	/* ... and import_end() was called before, perhaps with success: what */
+							/* import_begin() made and is not there any more is live already      */
 };
 
 struct drv;		/* each driver defines its own */
@@ -130,7 +137,10 @@ struct driver {
 	 */
 	enum drv_result	(*test)(const struct drv_env *, struct err *);
 
-	/* Import, see struct drv_import.  import_begin NULL: nothing to prepare; import_rows NULL: not supported. */
+	/*
+	 * Import, see struct drv_import.  import_begin NULL: nothing to prepare; import_rows and import_file NULL:
+	 * not supported.
+	 */
 	enum drv_result	(*import_begin)(struct drv *, const struct drv_import *, struct err *);
 
 	/*
@@ -140,6 +150,13 @@ struct driver {
 	 */
 	enum drv_result	(*import_rows)(struct drv *, size_t table, const struct drv_batch *, struct drv_outcome *);
 
+	/*
+	 * Instead of import_rows, for a destination that reads the export's files itself: one whole file of
+	 * tables[table], newline-delimited JSON, gzipped when the name ends in ".gz".  `fd` is at its start and stays
+	 * the caller's; `name`, without folders, is the file's own and the same when it comes again.
+	 */
+	enum drv_result	(*import_file)(struct drv *, size_t table, int fd, const char *name, struct err *);
+
 	/* What came so far is durable, beside the live tables. */
 	enum drv_result	(*import_commit)(struct drv *, struct err *);
 
@@ -148,6 +165,13 @@ struct driver {
 
 	/* Removes what was made beside; the live tables stay as they are. */
 	void		(*import_abort)(struct drv *);
+
+	/*
+	 * Nothing came for `idle_ms`: a session that has to be heard of is.  Called again after as long.  What it
+	 * finds broken it leaves to the next deliver().  NULL: silence does no harm.
+	 */
+	void		(*idle)(struct drv *);
+	unsigned	 idle_ms;
 
 	/* Frees everything; copes with a half-built instance; clears the pointer. */
 	void		(*close)(struct drv **);

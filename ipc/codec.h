@@ -25,6 +25,13 @@ enum ipc_type {
 
 enum ipc_side { IPC_SUPERVISOR, IPC_WORKER, IPC_CONTROL, IPC_ANY };
 
+/* What a worker process is for, CONFIGURE's `mode`. */
+enum ipc_mode {
+	IPC_MODE_DELIVER,	/* a destination's own worker: events in stream order */
+	IPC_MODE_TEST,		/* tells with TESTED whether the destination would take events, and exits */
+	IPC_MODE_FORM,		/* tells with FORMED which URL a filled-in form makes, and exits          */
+};
+
 /* A list of texts; `v` belongs to the ipc_arena the body was decoded with (or to the encoder's caller). */
 struct ipc_strs {
 	const struct slice	*v;

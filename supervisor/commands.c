@@ -154,8 +154,12 @@ do_reload(struct supervisor *s, struct control_request *r, const struct ipc_strs
 static void
 do_check(struct supervisor *s, struct control_request *r, const struct ipc_strs *args)
 {
-	(void)args;
-	reload_or_check(s, r, true);
+	if (slice_is(arg(args, 0), "connect"))
+		command_check_connect(s, r);
+	else if (args->n > 0)
+		control_reply_error(r, CONTROL_USAGE, "usage: edsctl check [--connect]");
+	else
+		reload_or_check(s, r, true);
 }
 
 void
@@ -183,11 +187,12 @@ command(void *sup, struct control_request *r, const char *verb, const struct ipc
 	} verbs[] = {
 		{ "ping", do_ping }, { "status", do_status }, { "why", do_why }, { "pause", do_pause },
 		{ "resume", do_resume }, { "restart", do_restart }, { "reload", do_reload }, { "check", do_check },
-		{ "quarantine", command_quarantine }, { "journal", command_journal }, { "gap", command_gap },
+		{ "quarantine", command_quarantine }, { "journal", command_journal }, { "gap", command_gap }, { "audit", command_audit },
 	};
 
 	for (size_t i = 0; i < NELEM(verbs); i++)
 		if (strcmp(verb, verbs[i].verb) == 0) {
+			commands_audit(sup, r, verb, args);
 			verbs[i].run(sup, r, args);
 			return;
 		}

@@ -483,6 +483,7 @@ destinations_apply(struct supervisor *s, struct config *config, struct buf *chan
 {
 	struct old_config	*old = calloc(1, sizeof(*old));
 	struct config		*was = s->config;
+	bool			 strategy = strcmp(was->update_strategy, config->update_strategy) != 0;
 
 	s->config = config;
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
@@ -496,6 +497,11 @@ destinations_apply(struct supervisor *s, struct config *config, struct buf *chan
 			child_config(d->child, now);
 			child_update_strategy(d->child, config->update_strategy);
 			s->routes.slot[i] = now;
+			if (strategy) {
+				buf_printf(changes, "update strategy of destination %s is now %s\n", child_name(d->child),
+				    config->update_strategy);
+				child_event(d->child, CHILD_EV_RESTART);
+			}
 			continue;
 		}
 		buf_printf(changes, "%s destination %s\n", now == NULL ? "removed" : "changed", child_name(d->child));

@@ -89,7 +89,8 @@ on_gap(void *arg, uint64_t from, uint64_t to, const char *why)
 static int
 begin_upstream(struct supervisor *s, struct err *err)
 {
-	const struct upstream_events on = { .arg = s, .state = on_upstream_state, .arrived = on_arrived, .gap = on_gap };
+	const struct upstream_events on = { .arg = s, .state = on_upstream_state, .arrived = on_arrived, .gap = on_gap,
+		.notice = remote_notice };
 	const struct upstream_config c = {
 		.nats_url = s->config->nats_url, .ca_file = s->config->nats_ca_file, .consumer = s->consumer,
 		.max_ack_pending = destinations_ack_pending(s), .max_batch = s->config->max_pending_buffer,
@@ -136,7 +137,7 @@ use_credential(struct supervisor *s, const char *creds_path, struct slice text, 
 	(void)snprintf(name, sizeof(name), "eds-%.200s", s->server_id);
 	if (s->upstream == NULL && begin_upstream(s, err) == -1)
 		goto out;
-	rc = upstream_login(s->upstream, name, creds_path, s->companies, err);
+	rc = upstream_login(s->upstream, name, creds_path, s->sid, s->companies, err);
 out:
 	buf_free(&list);
 	free_list(&companies);

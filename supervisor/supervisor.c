@@ -7,7 +7,9 @@
 #include <nats/nats.h>
 #include <openssl/crypto.h>
 
+#include "supervisor/audit.h"
 #include "supervisor/child/spawn.h"
+#include "supervisor/commands.h"
 #include "supervisor/store/lock.h"
 #include "supervisor/supervisor_private.h"
 
@@ -74,6 +76,7 @@ build(struct supervisor *s, struct err *err)
 	if ((s->lock_fd = data_dir_lock(s->config->data_dir, err)) == -1)
 		return -1;
 	if (sd_notify_new(&s->sd, err) == -1 || store_open(&s->store, s->config->data_dir, err) == -1 ||
+	    audit_open(&s->audit, s->config->data_dir, err) == -1 ||
 	    window_new(&s->window, free_message, err) == -1 || metrics_new(&s->metrics, err) == -1 ||
 	    listen_http(s, err) == -1 ||
 	    control_new(&s->control, s->loop, s->config->data_dir, command, s, err) == -1 ||
@@ -117,8 +120,10 @@ take_down(struct supervisor *s)
 	if (s->upstream != NULL)
 		upstream_flush(s->upstream, 2000);
 	lifetime_free(s);
+	remote_stop(s);
 	heart_stop(s);
 	settle_stop(s);
+	command_check_end(s);
 	control_free(&s->control);
 	metrics_http_free(&s->metrics_http);
 	destinations_free(s);
@@ -130,6 +135,7 @@ take_down(struct supervisor *s)
 	window_free(&s->window);
 	metrics_free(&s->metrics);
 	store_close(&s->store);
+	audit_close(&s->audit);
 	if (s->again)
 		sd_notify_hand_on(s->sd);
 	sd_notify_free(&s->sd);

@@ -17,7 +17,10 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/upstream/upstream.h"
 
+struct audit;
+struct remote_job;
 struct schema_request;
+struct connect_run;
 
 /* A configured destination: its child, and what becomes of it once the child has stopped. */
 struct destination {
@@ -58,10 +61,13 @@ struct supervisor {
 	struct metrics			*metrics;
 	struct metrics_http		*metrics_http;		/* NULL: no HTTP endpoints */
 	struct control			*control;
+	struct audit			*audit;
 	struct sd_notify		*sd;
 
 	struct destination		 dest[ROUTE_SLOTS];	/* by slot; child NULL: free */
 	struct schema_request		*schema_requests;
+	struct remote_job		*remote_jobs;		/* remote_configure.c: the first one runs */
+	struct connect_run		*connect_runs;		/* commands_check.c */
 
 	/* settle.c */
 	ev_prepare			 settle_prepare;
@@ -176,6 +182,10 @@ void	 status_metrics(struct supervisor *);
 
 /* commands.c */
 void	 command(void *sup, struct control_request *, const char *verb, const struct ipc_strs *args);
+
+/* remote.c, remote_configure.c */
+void	 remote_notice(void *sup, struct slice payload, struct slice encoding, struct slice reply);
+void	 remote_stop(struct supervisor *);
 
 /* lifetime.c */
 void	 lifetime_init(struct supervisor *);

@@ -8,57 +8,22 @@
 
 #include "worker/batch.h"
 #include "worker/deliver.h"
-#include "worker/module.h"
-#include "worker/retry.h"
-
-/* What follows from a step: the next one, or the end of this process. */
-enum verdict {
-	V_GOES_ON,
-	V_ENDS,			/* asked to, with this batch not stored */
-	V_BROKEN,
-	V_CONFIG,
-};
 
 struct deliver {
-	struct worker		*w;
-	const struct drv_host	*host;
-	const struct driver	*driver;
-	struct drv		*drv;
+	struct life		 life;
 	struct batch_rules	 rules;
 	struct batch		 batch;
-	struct log		 log;
-	struct drv_env		 env;		/* lives as long as the driver does */
+	uint64_t		 last_call_us;	/* when the driver was last heard of */
 	bool			 halted;	/* an event was rejected, and nothing may follow it */
 };
-
-static const char *
-said(const char *text)
-{
-	return text[0] == '\0' ? "the driver gave no reason" : text;	/* "" would mean that it is over */
-}
-
-static void
-send_trouble(struct deliver *d, const char *reason, uint64_t attempts, uint64_t seq)
-{
-	report_send(d->w->report, IPC_TROUBLE, &(union ipc_body){
-		.trouble = { .reason = slice_of(reason), .attempts = attempts, .seq = seq } });
-}
-
-static enum verdict
-give_up(struct deliver *d, enum verdict verdict, const struct err *err)
-{
-	report_send(d->w->report, IPC_BROKEN, &(union ipc_body){
-		.broken = { .reason = slice_of(said(err->text)), .config = verdict == V_CONFIG } });
-	return verdict;
-}
 
 static void
 send_rejected(struct deliver *d, const struct held *h, const char *reason, uint64_t attempts)
 {
-	report_send(d->w->report, IPC_REJECTED, &(union ipc_body){
+	report_send(d->life.w->report, IPC_REJECTED, &(union ipc_body){
 		.rejected = { .seq = h->seq, .reason = slice_of(reason), .attempts = attempts,
 		    .payload = h->payload, .subject = h->subject } });
-	d->halted |= d->w->settings.limits.stop_on_reject;
+	d->halted |= d->life.w->settings.limits.stop_on_reject;
 }
 
 static enum verdict
@@ -67,7 +32,7 @@ halt(struct deliver *d)
 	struct err	 err;
 
 	(void)err_set(&err, ERR_CONFIG, "an event was rejected (on_reject = stop)");
-	return give_up(d, V_CONFIG, &err);
+	return life_give_up(&d->life, V_CONFIG, &err);
 }
 
 static void
@@ -79,99 +44,54 @@ refuse_malformed(void *arg, const struct held *h, const struct err *err)
 	send_rejected(arg, h, why.text, 0);
 }
 
-/* Says what is wrong and waits; false when the worker is to end instead. */
-static bool
-wait_to_retry(struct deliver *d, struct retry *retry, const char *reason, uint64_t seq)
-{
-	uint64_t	 pause_ms = retry_failed(retry);
-
-	send_trouble(d, said(reason), retry->attempts, seq);
-	return worker_pause(d->w, pause_ms);
-}
-
-static void
-send_resolved(struct deliver *d, const struct retry *retry, uint64_t seq)
-{
-	if (retry->attempts > 0)
-		send_trouble(d, "", retry->attempts, seq);
-}
-
-static enum verdict
-bad_result(struct deliver *d, const char *call, int result)
-{
-	struct err	 err;
-
-	(void)err_set(&err, ERR_INVALID, "the driver %s answered %s() with %d, which has no meaning there: "
-	    "install programs and drivers of the same version", d->driver->id, call, result);
-	return give_up(d, V_BROKEN, &err);
-}
-
-static enum drv_result
-call_open(struct deliver *d, struct err *err)
-{
-	enum drv_result	 rc;
-
-	*err = (struct err){ 0 };
-	worker_call_begins(d->w);
-	rc = d->driver->open(&d->drv, &d->env, err);
-	worker_call_ends(d->w);
-	return rc;
-}
-
-static enum verdict
-open_driver(struct deliver *d)
-{
-	const struct settings *s = &d->w->settings;
-	struct retry	 retry = { 0 };
-	struct err	 err = { 0 };
-
-	d->env = (struct drv_env){ .destination = s->destination, .url = s->url,
-	    .update_strategy = s->update_strategy, .session = s->session, .data_dir = s->data_dir,
-	    .log = &d->log, .host = d->host };
-	if ((d->driver = module_load(s->url, &err)) == NULL || d->driver->validate(s->url, &err) == -1)
-		return give_up(d, V_CONFIG, &err);
-	for (;;) {
-		enum drv_result rc = call_open(d, &err);
-
-		switch (rc) {
-		case DRV_STORED:
-			send_resolved(d, &retry, 0);
-			return V_GOES_ON;
-		case DRV_RETRY:
-		case DRV_UNSURE:
-			if (!wait_to_retry(d, &retry, err.text, 0))
-				return V_ENDS;
-			continue;
-		case DRV_CONFIG:
-			return give_up(d, V_CONFIG, &err);
-		case DRV_BROKEN:
-			return give_up(d, V_BROKEN, &err);
-		case DRV_REJECT:
-			break;
-		}
-		return bad_result(d, "open", (int)rc);
-	}
-}
-
 static void
 send_ready(struct deliver *d)
 {
-	const struct ipc_configure_body	*limits = &d->w->settings.limits;
+	const struct ipc_configure_body	*limits = &d->life.w->settings.limits;
 
-	worker_lock(d->w);
-	d->w->ready = true;
-	worker_unlock(d->w);
-	report_send(d->w->report, IPC_READY, &(union ipc_body){
-		.ready = { .driver = slice_of(d->driver->id), .credit_events = limits->queue_events,
+	worker_lock(d->life.w);
+	d->life.w->ready = true;
+	worker_unlock(d->life.w);
+	report_send(d->life.w->report, IPC_READY, &(union ipc_body){
+		.ready = { .driver = slice_of(d->life.driver->id), .credit_events = limits->queue_events,
 		    .credit_bytes = limits->queue_bytes,
-		    .wants_schema = (d->driver->caps & DRV_CAP_SCHEMA) != 0 } });
+		    .wants_schema = (d->life.driver->caps & DRV_CAP_SCHEMA) != 0 } });
+}
+
+/*
+ * Locked, with no batch due for `us`: waits at most that long, or until the driver has been silent for as
+ * long as it may be.
+ */
+static void
+wait_idle(struct deliver *d, uint64_t us)
+{
+	const struct driver	*driver = d->life.driver;
+	struct worker		*w = d->life.w;
+	uint64_t		 now, due;
+
+	if (driver->idle == NULL || w->end != WORKER_GOES_ON) {
+		worker_wait(w, us);
+		return;
+	}
+	now = mono_us();
+	due = d->last_call_us + (uint64_t)driver->idle_ms * 1000;
+	if (now < due) {
+		worker_wait(w, us < due - now ? us : due - now);
+		return;
+	}
+	worker_unlock(w);
+	worker_call_begins(w);
+	driver->idle(d->life.drv);
+	worker_call_ends(w);
+	d->last_call_us = mono_us();
+	worker_lock(w);
 }
 
 /* Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends. */
 static enum verdict
 next_batch(struct deliver *d, bool *have_r)
 {
-	struct worker	*w = d->w;
+	struct worker	*w = d->life.w;
 	struct err	 err;
 	uint64_t	 us;
 	int		 rc = 0;
@@ -187,11 +107,11 @@ next_batch(struct deliver *d, bool *have_r)
 		}
 		if (w->end == WORKER_DRAINS)
 			break;			/* nothing left */
-		worker_wait(w, us);
+		wait_idle(d, us);
 	}
 	worker_unlock(w);
 	if (rc == -1)
-		return give_up(d, V_BROKEN, &err);
+		return life_give_up(&d->life, V_BROKEN, &err);
 	if (*have_r)
 		report_send(w->report, IPC_CREDIT, &(union ipc_body){
 			.credit = { .events = d->batch.n, .bytes = d->batch.held_bytes } });
@@ -209,13 +129,14 @@ call_deliver(struct deliver *d, struct drv_outcome *out, uint64_t *driver_us)
 	 * If this call crashes, the supervisor looks for the culprit among the events whose fate it does
 	 * not know: what was stored before must not be among them.
 	 */
-	report_await_sent(d->w->report);
+	report_await_sent(d->life.w->report);
 	*out = (struct drv_outcome){ 0 };
 	start = mono_us();
-	worker_call_begins(d->w);
-	rc = d->driver->deliver(d->drv, &view, out);
-	worker_call_ends(d->w);
-	*driver_us += mono_us() - start;
+	worker_call_begins(d->life.w);
+	rc = d->life.driver->deliver(d->life.drv, &view, out);
+	worker_call_ends(d->life.w);
+	d->last_call_us = mono_us();
+	*driver_us += d->last_call_us - start;
 	return rc;
 }
 
@@ -231,39 +152,39 @@ store_live(struct deliver *d, uint64_t *driver_us)
 	while (b->n_live > 0) {
 		enum drv_result	rc;
 
-		if (worker_end(d->w) == WORKER_STOPS)
+		if (worker_end(d->life.w) == WORKER_STOPS)
 			return V_ENDS;
 		rc = call_deliver(d, &out, driver_us);
 		attempts++;
 		switch (rc) {
 		case DRV_STORED:
-			send_resolved(d, &retry, first);
+			life_send_resolved(&d->life, &retry, first);
 			return V_GOES_ON;
 		case DRV_UNSURE:
-			if ((d->driver->caps & DRV_CAP_IDEMPOTENT) == 0)
-				log_warn(&d->log, "events %" PRIu64 " to %" PRIu64 " are offered again and may be stored twice: %s",
+			if ((d->life.driver->caps & DRV_CAP_IDEMPOTENT) == 0)
+				log_warn(&d->life.log, "events %" PRIu64 " to %" PRIu64 " are offered again and may be stored twice: %s",
 				    b->live[0].seq, b->live[b->n_live - 1].seq, out.err.text);
 			/* fall through */
 		case DRV_RETRY:
-			if (!wait_to_retry(d, &retry, out.err.text, b->live[0].seq))
+			if (!life_wait_to_retry(&d->life, &retry, out.err.text, b->live[0].seq))
 				return V_ENDS;
 			continue;
 		case DRV_REJECT:
 			if (out.index >= b->n_live)
 				break;
-			send_rejected(d, batch_origin(b, out.index), said(out.err.text), attempts);
+			send_rejected(d, batch_origin(b, out.index), life_said(out.err.text), attempts);
 			if (d->halted)
 				return halt(d);
 			batch_remove(b, out.index);
 			continue;
 		case DRV_CONFIG:
-			return give_up(d, V_CONFIG, &out.err);
+			return life_give_up(&d->life, V_CONFIG, &out.err);
 		case DRV_BROKEN:
-			return give_up(d, V_BROKEN, &out.err);
+			return life_give_up(&d->life, V_BROKEN, &out.err);
 		}
-		return bad_result(d, "deliver", (int)rc);
+		return life_bad_result(&d->life, "deliver", (int)rc);
 	}
-	send_resolved(d, &retry, first);	/* the last one was rejected after a pause */
+	life_send_resolved(&d->life, &retry, first);	/* the last one was rejected after a pause */
 	return V_GOES_ON;
 }
 
@@ -272,7 +193,7 @@ send_committed(struct deliver *d, uint64_t driver_us)
 {
 	const struct batch	*b = &d->batch;
 
-	report_send(d->w->report, IPC_COMMITTED, &(union ipc_body){
+	report_send(d->life.w->report, IPC_COMMITTED, &(union ipc_body){
 		.committed = { .seq = b->held[b->n - 1].seq, .events = b->n_live, .bytes = b->live_bytes,
 		    .flush_us = driver_us, .process_us = mono_us() - b->held[0].arrived_us } });
 }
@@ -285,14 +206,14 @@ deliver_batch(struct deliver *d)
 	uint64_t	 driver_us = 0;
 
 	if (batch_parse(&d->batch, refuse_malformed, d, &err) == -1)
-		return give_up(d, V_BROKEN, &err);
+		return life_give_up(&d->life, V_BROKEN, &err);
 	if (d->halted)
 		return halt(d);
 	if ((verdict = store_live(d, &driver_us)) == V_GOES_ON)
 		send_committed(d, driver_us);
-	worker_lock(d->w);
-	batch_done(&d->batch, d->w->intake);
-	worker_unlock(d->w);
+	worker_lock(d->life.w);
+	batch_done(&d->batch, d->life.w->intake);
+	worker_unlock(d->life.w);
 	return verdict;
 }
 
@@ -302,7 +223,7 @@ deliver_all(struct deliver *d)
 	enum verdict	 verdict;
 	bool		 have;
 
-	batch_rules_make(&d->rules, d->driver, &d->w->settings.limits);
+	batch_rules_make(&d->rules, d->life.driver, &d->life.w->settings.limits);
 	do {
 		if ((verdict = next_batch(d, &have)) == V_GOES_ON && have)
 			verdict = deliver_batch(d);
@@ -310,48 +231,20 @@ deliver_all(struct deliver *d)
 	return verdict;
 }
 
-static void
-close_driver(struct deliver *d)
-{
-	worker_call_begins(d->w);
-	if (d->drv != NULL)
-		d->driver->close(&d->drv);
-	worker_call_ends(d->w);
-}
-
-static enum worker_exit
-say_goodbye(struct deliver *d, enum verdict verdict)
-{
-	const char	*reason;
-
-	if (verdict == V_CONFIG)
-		return WORKER_EXIT_CONFIG;
-	if (verdict == V_BROKEN)
-		return WORKER_EXIT_BROKEN;
-	if (worker_end(d->w) == WORKER_STOPS)
-		reason = "stopped";
-	else
-		reason = verdict == V_GOES_ON ? "drained" : "abandoned";
-	report_send(d->w->report, IPC_GOODBYE, &(union ipc_body){ .goodbye = { .reason = slice_of(reason) } });
-	return WORKER_EXIT_FINE;
-}
-
 void *
 deliver_main(void *arg)
 {
-	const struct deliver_args *args = arg;
-	struct deliver	 d = { .w = args->worker, .host = host_callbacks(args->host) };
-	enum worker_exit code;
+	struct deliver	 d = { .halted = false };
 	enum verdict	 verdict;
 
-	log_make(&d.log, d.w->settings.destination, NULL);
-	if ((verdict = open_driver(&d)) == V_GOES_ON) {
+	life_begin(&d.life, arg);
+	if ((verdict = life_load(&d.life)) == V_GOES_ON && (verdict = life_open(&d.life)) == V_GOES_ON) {
+		d.last_call_us = mono_us();
 		send_ready(&d);
 		verdict = deliver_all(&d);
 	}
-	close_driver(&d);
+	life_close(&d.life);
 	batch_free(&d.batch);
-	code = say_goodbye(&d, verdict);
-	worker_finish(d.w, code);
+	life_end(&d.life, verdict);
 	return NULL;
 }

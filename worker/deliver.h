@@ -1,13 +1,9 @@
 #ifndef EDS_DELIVER_H
 #define EDS_DELIVER_H
 
-#include "worker/host.h"
+#include "worker/life.h"
 
-/* The driver thread's whole life: load, open, deliver, close.  Ends with worker_finish(). */
-struct deliver_args {
-	struct worker	*worker;
-	struct host	*host;
-};
-void	*deliver_main(void *deliver_args);
+/* The driver thread's task in IPC_MODE_DELIVER: load, open, deliver, close. */
+void	*deliver_main(void *life_args);
 
 #endif

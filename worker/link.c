@@ -14,7 +14,9 @@
 
 #include "ipc/handshake.h"
 #include "worker/deliver.h"
+#include "worker/form.h"
 #include "worker/link.h"
+#include "worker/probe.h"
 
 #define PROGRAM	"eds-worker"
 
@@ -22,7 +24,7 @@ struct link {
 	struct worker		 worker;
 	struct channel		*channel;	/* NULL once the supervisor is gone */
 	struct host		*host;
-	struct deliver_args	 args;
+	struct life_args	 args;
 	pthread_t		 thread;
 	bool			 hello;		/* exchanged */
 	bool			 running;	/* the driver thread exists */
@@ -56,6 +58,13 @@ on_goodbye(struct link *l, const union ipc_body *body, struct err *err)
 	return 0;		/* what counts is that the socket closes */
 }
 
+/* What the driver thread is for. */
+static void *(*const tasks[])(void *) = {
+	[IPC_MODE_DELIVER] = deliver_main,
+	[IPC_MODE_TEST] = probe_main,
+	[IPC_MODE_FORM] = form_main,
+};
+
 static int
 on_configure(struct link *l, const union ipc_body *body, struct err *err)
 {
@@ -66,13 +75,15 @@ on_configure(struct link *l, const union ipc_body *body, struct err *err)
 		return err_set(err, ERR_INVALID, "message CONFIGURE: sent twice");
 	if (settings_make(&w->settings, &body->configure, err) == -1)
 		return -1;
+	if (body->configure.mode >= NELEM(tasks))
+		return err_set(err, ERR_INVALID, "message CONFIGURE: there is no mode %llu", (unsigned long long)body->configure.mode);
 	log_level_set((enum log_level)body->configure.log_level);
 	w->intake = intake_new(body->configure.queue_events, body->configure.queue_bytes);
 	l->host = host_new(w, body->configure.table_versions);
 	if (w->intake == NULL || l->host == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the queue");
-	l->args = (struct deliver_args){ .worker = w, .host = l->host };
-	if ((rc = pthread_create(&l->thread, NULL, deliver_main, &l->args)) != 0) {
+	l->args = (struct life_args){ .worker = w, .host = l->host };
+	if ((rc = pthread_create(&l->thread, NULL, tasks[body->configure.mode], &l->args)) != 0) {
 		errno = rc;
 		return err_sys(err, "starting the driver thread");
 	}

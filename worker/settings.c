@@ -9,7 +9,7 @@
 static void
 clear_texts(struct ipc_configure_body *c)
 {
-	c->destination = c->url = c->update_strategy = c->session = c->data_dir = (struct slice){ NULL, 0 };
+	c->destination = c->url = c->update_strategy = c->session = c->data_dir = c->form = (struct slice){ NULL, 0 };
 	c->table_versions = (struct ipc_strs){ NULL, 0 };
 }
 
@@ -31,8 +31,9 @@ settings_make(struct settings *s, const struct ipc_configure_body *c, struct err
 	s->update_strategy = slice_dup(c->update_strategy);
 	s->session = slice_dup(c->session);
 	s->data_dir = slice_dup(c->data_dir);
+	s->form = slice_dup(c->form.p == NULL ? SLICE("") : c->form);
 	if (s->destination == NULL || s->url == NULL || s->update_strategy == NULL || s->session == NULL ||
-	    s->data_dir == NULL)
+	    s->data_dir == NULL || s->form == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the configuration");
 	return 0;
 }
@@ -47,5 +48,8 @@ settings_free(struct settings *s)
 	free(s->update_strategy);
 	free(s->session);
 	free(s->data_dir);
+	if (s->form != NULL)
+		explicit_bzero(s->form, strlen(s->form));
+	free(s->form);
 	*s = (struct settings){ 0 };
 }

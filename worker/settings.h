@@ -10,6 +10,7 @@ struct settings {
 	char				*update_strategy;
 	char				*session;
 	char				*data_dir;
+	char				*form;		/* IPC_MODE_FORM, secret; else "" */
 	struct ipc_configure_body	 limits;	/* numbers only: its texts are cleared */
 };
 
@@ -18,6 +19,6 @@ struct settings {
  * versions), with ERR_NOMEM: memory is short.  `*s` is to be freed in every case.
  */
 int	 settings_make(struct settings *, const struct ipc_configure_body *, struct err *) MUST_CHECK;
-void	 settings_free(struct settings *);	/* wipes the secret */
+void	 settings_free(struct settings *);	/* wipes the secrets */
 
 #endif

@@ -4,10 +4,11 @@
  *
  *	fault:///tmp/commands?store=/tmp/stored
  *
- * The URL's path names the command file, which is read again before every call
- * of open() and deliver().  No file means `ok`.  One command per line, obeyed
- * from top to bottom; the first that decides the outcome ends the reading, and
- * where none does the batch is stored.
+ * The URL's path names the command file, which is read again before every call.
+ * No file means `ok`.  One command per line, obeyed from top to bottom; the first
+ * that decides the outcome ends the reading, and where none does the call
+ * succeeds.  A command is for deliver(), unless the name of another call stands
+ * in front of it: `test: hang`, `import_rows: crash`, `open: retry TEXT`.
  *
  *	ok			go on
  *	slow MS			wait that long, then go on
@@ -22,12 +23,13 @@
  *	crash			abort()
  *	crash-key PK		... when that event is in the batch
  *	exit N			end with that status
- *	open-retry TEXT		open() alone: not available
- *	open-config TEXT	open() alone: only the operator can mend it
+ *	open-retry TEXT		the same as open: retry TEXT
+ *	open-config TEXT	... and open: config TEXT
  *
  * What is accepted goes to the file that `store` names, one line per event as
  * the file driver would write it, in order, on the disk before the answer.
- * Lines are appended, so what is delivered twice stands there twice.
+ * Lines are appended, so what is delivered twice stands there twice.  With
+ * `idle` in the query it says in the log that nothing comes.
  */
 
 #include <errno.h>
@@ -45,11 +47,19 @@ struct drv {
 	int		 store;		/* -1: nothing is kept */
 	off_t		 stored;	/* its length after the last whole batch */
 	struct buf	 lines;
+	const struct log *idle_log;	/* NULL: silent when idle */
+};
+
+enum call { CALL_DELIVER, CALL_OPEN, CALL_TEST, CALLS };
+
+static const char *const call_names[CALLS] = {
+	[CALL_DELIVER] = "deliver:", [CALL_OPEN] = "open:", [CALL_TEST] = "test:",
 };
 
 /* One call: what it is for and what came of it. */
 struct order {
-	const struct drv_batch	*batch;		/* NULL in open() */
+	enum call		 call;
+	const struct drv_batch	*batch;		/* NULL where there is none */
 	struct drv_outcome	*out;
 	enum drv_result		 result;
 	bool			 decided;
@@ -99,22 +109,21 @@ do_slow(struct order *o, struct slice arg)
 {
 	uint64_t	 ms;
 
-	if (o->batch != NULL && slice_u64(arg, &ms))
+	(void)o;
+	if (slice_u64(arg, &ms))
 		(void)poll(NULL, 0, (int)ms);
 }
 
 static void
 do_retry(struct order *o, struct slice arg)
 {
-	if (o->batch != NULL)
-		decide(o, DRV_RETRY, ERR_TEMPORARY, arg);
+	decide(o, DRV_RETRY, ERR_TEMPORARY, arg);
 }
 
 static void
 do_unsure(struct order *o, struct slice arg)
 {
-	if (o->batch != NULL)
-		decide(o, DRV_UNSURE, ERR_TEMPORARY, arg);
+	decide(o, DRV_UNSURE, ERR_TEMPORARY, arg);
 }
 
 static void
@@ -139,23 +148,21 @@ do_reject_every(struct order *o, struct slice arg)
 static void
 do_config(struct order *o, struct slice arg)
 {
-	if (o->batch != NULL)
-		decide(o, DRV_CONFIG, ERR_CONFIG, arg);
+	decide(o, DRV_CONFIG, ERR_CONFIG, arg);
 }
 
 static void
 do_broken(struct order *o, struct slice arg)
 {
-	if (o->batch != NULL)
-		decide(o, DRV_BROKEN, ERR_IO, arg);
+	decide(o, DRV_BROKEN, ERR_IO, arg);
 }
 
 static void
 do_hang(struct order *o, struct slice arg)
 {
+	(void)o;
 	(void)arg;
-	if (o->batch != NULL)
-		hang();
+	hang();
 }
 
 static void
@@ -168,9 +175,9 @@ do_hang_key(struct order *o, struct slice arg)
 static void
 do_crash(struct order *o, struct slice arg)
 {
+	(void)o;
 	(void)arg;
-	if (o->batch != NULL)
-		abort();
+	abort();
 }
 
 static void
@@ -185,22 +192,9 @@ do_exit(struct order *o, struct slice arg)
 {
 	uint64_t	 code;
 
-	if (o->batch != NULL && slice_u64(arg, &code))
+	(void)o;
+	if (slice_u64(arg, &code))
 		_exit((int)code);
-}
-
-static void
-do_open_retry(struct order *o, struct slice arg)
-{
-	if (o->batch == NULL)
-		decide(o, DRV_RETRY, ERR_TEMPORARY, arg);
-}
-
-static void
-do_open_config(struct order *o, struct slice arg)
-{
-	if (o->batch == NULL)
-		decide(o, DRV_CONFIG, ERR_CONFIG, arg);
 }
 
 static void
@@ -212,36 +206,56 @@ do_nothing(struct order *o, struct slice arg)
 
 static const struct {
 	const char	*word;
+	enum call	 call;		/* when none is named */
 	void		(*obey)(struct order *, struct slice arg);
 } commands[] = {
-	{ "ok", do_nothing },
-	{ "slow", do_slow },
-	{ "retry", do_retry },
-	{ "unsure", do_unsure },
-	{ "reject-key", do_reject_key },
-	{ "reject-every", do_reject_every },
-	{ "config", do_config },
-	{ "broken", do_broken },
-	{ "hang", do_hang },
-	{ "hang-key", do_hang_key },
-	{ "crash", do_crash },
-	{ "crash-key", do_crash_key },
-	{ "exit", do_exit },
-	{ "open-retry", do_open_retry },
-	{ "open-config", do_open_config },
+	{ "ok", CALL_DELIVER, do_nothing },
+	{ "slow", CALL_DELIVER, do_slow },
+	{ "retry", CALL_DELIVER, do_retry },
+	{ "unsure", CALL_DELIVER, do_unsure },
+	{ "reject-key", CALL_DELIVER, do_reject_key },
+	{ "reject-every", CALL_DELIVER, do_reject_every },
+	{ "config", CALL_DELIVER, do_config },
+	{ "broken", CALL_DELIVER, do_broken },
+	{ "hang", CALL_DELIVER, do_hang },
+	{ "hang-key", CALL_DELIVER, do_hang_key },
+	{ "crash", CALL_DELIVER, do_crash },
+	{ "crash-key", CALL_DELIVER, do_crash_key },
+	{ "exit", CALL_DELIVER, do_exit },
+	{ "open-retry", CALL_OPEN, do_retry },
+	{ "open-config", CALL_OPEN, do_config },
 };
+
+/* Takes the name of a call off the front. */
+static bool
+cut_call(struct slice *line, enum call *call_r)
+{
+	for (size_t i = 0; i < CALLS; i++) {
+		size_t n = strlen(call_names[i]);
+
+		if (line->n <= n || memcmp(line->p, call_names[i], n) != 0)
+			continue;
+		*line = slice_trim((struct slice){ line->p + n, line->n - n });
+		*call_r = (enum call)i;
+		return true;
+	}
+	return false;
+}
 
 /* A typing error in a test's commands must not look like a passing test. */
 static void
 obey(struct order *o, struct slice line)
 {
 	struct slice	 word, arg = slice_trim(line);
+	enum call	 call = CALL_DELIVER;
+	bool		 named = cut_call(&arg, &call);
 
 	if (arg.n == 0 || !slice_cut(&arg, ' ', &word))
 		return;
 	for (size_t i = 0; i < NELEM(commands); i++) {
 		if (slice_is(word, commands[i].word)) {
-			commands[i].obey(o, slice_trim(arg));
+			if (o->call == (named ? call : commands[i].call))
+				commands[i].obey(o, slice_trim(arg));
 			return;
 		}
 	}
@@ -346,10 +360,10 @@ static enum drv_result
 fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 {
 	struct drv_outcome out = { 0 };
-	struct order	 order = { .out = &out };
+	struct order	 order = { .call = CALL_OPEN, .out = &out };
 	struct drv	*drv = calloc(1, sizeof(*drv));
 	struct url	 u = { 0 };
-	char		*store = NULL;
+	char		*store = NULL, *idle = NULL;
 	enum drv_result	 rc = DRV_CONFIG;
 
 	if (drv == NULL) {
@@ -365,6 +379,8 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		goto out;
 	}
 	store = url_query_get(&u, "store");
+	idle = url_query_get(&u, "idle");
+	drv->idle_log = idle == NULL ? NULL : env->log;
 	if (store != NULL && (rc = open_store(drv, store, err)) != DRV_STORED)
 		goto out;
 	if ((rc = obey_all(drv->commands, &order)) == DRV_STORED) {
@@ -374,8 +390,23 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		*err = out.err;
 out:
 	free(store);
+	free(idle);
 	url_free(&u);
 	fault_close(&drv);
+	return rc;
+}
+
+static enum drv_result
+fault_test(const struct drv_env *env, struct err *err)
+{
+	struct drv_outcome out = { 0 };
+	struct order	 order = { .call = CALL_TEST, .out = &out };
+	struct url	 u = { 0 };
+	enum drv_result	 rc = DRV_CONFIG;
+
+	if (url_parse(&u, slice_of(env->url), err) == 0 && (rc = obey_all(u.path, &order)) != DRV_STORED)
+		*err = out.err;
+	url_free(&u);
 	return rc;
 }
 
@@ -411,12 +442,19 @@ store_lines(struct drv *drv, const struct drv_batch *batch, struct err *err)
 static enum drv_result
 fault_deliver(struct drv *drv, const struct drv_batch *batch, struct drv_outcome *out)
 {
-	struct order	 order = { .batch = batch, .out = out };
+	struct order	 order = { .call = CALL_DELIVER, .batch = batch, .out = out };
 	enum drv_result	 rc = obey_all(drv->commands, &order);
 
 	if (rc != DRV_STORED || drv->store == -1)
 		return rc;
 	return store_lines(drv, batch, &out->err);
+}
+
+static void
+fault_idle(struct drv *drv)
+{
+	if (drv->idle_log != NULL)
+		log_info(drv->idle_log, "nothing comes");
 }
 
 const struct driver driver_fault = {
@@ -428,5 +466,8 @@ const struct driver driver_fault = {
 	.validate	= fault_validate,
 	.open		= fault_open,
 	.deliver	= fault_deliver,
+	.test		= fault_test,
+	.idle		= fault_idle,
+	.idle_ms	= 50,
 	.close		= fault_close,
 };

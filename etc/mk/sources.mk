@@ -3,13 +3,16 @@
 
 SRC_BASE       = $(wildcard ipc/base/*.c)
 SRC_IPC        = $(wildcard ipc/*.c)
-SRC_REGISTRY   = drivers/registry.c
+SRC_REGISTRY   = drivers/registry.c drivers/fields.c
 SRC_SUPERVISOR = $(filter-out supervisor/main.c,$(wildcard supervisor/*.c)) \
 	$(filter-out supervisor/control/edsctl.c,$(wildcard supervisor/*/*.c)) $(SRC_REGISTRY)
 SRC_EDSCTL     = $(wildcard supervisor/control/edsctl*.c) supervisor/control/control_commands.c \
 	supervisor/control/control_path.c
-SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY)
+SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY) drivers/fields_url.c
 SRC_SQL        = $(wildcard drivers/sql/*.c)
+# HTTPS for drivers; a module that takes it is linked with LIBS_HTTPS
+SRC_HTTPS      = $(wildcard drivers/http/*.c)
+LIBS_HTTPS     = $(call pc,libcurl)
 
 # Each driver's folder says what its module is linked with and which shared sources it takes.
 DRIVERS        =

@@ -18,15 +18,17 @@ $(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_SUPERVISOR)
 # this one runs the program
 $(B)/tests/unit/supervisor/test_edsctl: | $(B)/edsctl
+$(B)/tests/unit/supervisor/test_oneshot: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
 $(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)
 # test_process talks to the worker of the same build.
 $(B)/tests/unit/worker/test_process: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
-$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
+$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_HTTPS) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
 $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(call pc,jansson) $(LIBS_WORKER)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(LIBS_HTTPS) \
+		$(call pc,jansson libmicrohttpd) $(LIBS_WORKER)
 
 # In a test_fail_* calls fail on command.
 FAIL_BIN = $(filter $(B)/tests/unit/ipc/test_fail_% $(B)/tests/unit/supervisor/test_fail_%,$(UNIT_BIN))

@@ -4,7 +4,9 @@
  * may hold a password, if only by a slip of the one who typed it.
  */
 
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "ipc/base/url_private.h"
 
@@ -310,4 +312,17 @@ url_escape_segment(struct buf *b, struct slice s)
 		else
 			buf_printf(b, "%%%02X", (unsigned)(unsigned char)s.p[i]);
 	}
+}
+
+bool
+host_is_loopback(const char *host)
+{
+	struct in6_addr	 six;
+	struct in_addr	 four;
+
+	if (strcasecmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }

@@ -26,6 +26,9 @@ void	 url_free(struct url *);
 /* First value of that key, decoded, for the caller to free(); NULL when absent or out of memory. */
 char	*url_query_get(const struct url *, const char *key) MUST_CHECK;
 
+/* The host is this machine: localhost, 127.x.x.x or ::1.  Only there TLS may be off without being told. */
+bool	 host_is_loopback(const char *host);
+
 /* Unreserved bytes stay, everything else becomes %XX; for one path segment. */
 void	 url_escape_segment(struct buf *, struct slice);
 

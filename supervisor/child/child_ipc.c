@@ -8,6 +8,7 @@
 
 #include "ipc/handshake.h"
 #include "supervisor/child/child_private.h"
+#include "supervisor/child/process.h"
 
 /* Rate of commits. */
 
@@ -393,23 +394,6 @@ hear_broken(struct child *c, const struct ipc_broken_body *b)
 }
 
 static int
-hear_log(const struct ipc_log_body *b)
-{
-	struct buf	 text = { 0 }, prefix = { 0 }, json = { 0 };
-
-	if (b->level <= LOG_ERROR) {
-		buf_adds_slice(&text, b->text);
-		buf_adds_slice(&prefix, b->prefix);
-		buf_adds_slice(&json, b->json);
-		log_text((enum log_level)b->level, buf_cstr(&prefix), buf_cstr(&text), json.len == 0 ? NULL : buf_cstr(&json));
-	}
-	buf_free(&text);
-	buf_free(&prefix);
-	buf_free(&json);
-	return 0;
-}
-
-static int
 hear(void *arg, const struct ipc_msg *m, struct err *err)
 {
 	struct child	*c = arg;
@@ -434,7 +418,8 @@ hear(void *arg, const struct ipc_msg *m, struct err *err)
 	case IPC_TABLE_VERSION:
 		return c->host.table_version(c->host.arg, c, m->body.table_version.table, m->body.table_version.version, err);
 	case IPC_LOG:
-		return hear_log(&m->body.log);
+		process_log(&m->body.log);
+		return 0;
 	case IPC_PONG:
 		c->stats.busy_ms = m->body.pong.busy_ms;
 		c->stats.queued_events = m->body.pong.queued_events;

@@ -70,6 +70,7 @@ struct config {
 	char		*worker_program;	/* NULL: beside eds, else libexec */
 	uint64_t	 window_bytes;		/* most memory for events in flight */
 	uint64_t	 window_events;
+	unsigned	 hq_allow;		/* HQ_ACTION_BIT()s that HQ may ask for */
 	uint64_t	 journal_size;		/* most disk for events that a destination has not taken; 0: none */
 	/* destinations */
 	struct destination_config	*destinations;
@@ -101,6 +102,13 @@ void	 config_free(struct config **);
 
 /* The state directory as an absolute path, for the caller to free(); NULL or "": <cwd>/data.  NULL on error. */
 char	*config_data_dir(const char *given, struct err *) MUST_CHECK;
+
+/*
+ * What HQ decides goes into config.toml, which keeps everything else that stands in it: where HQ's
+ * destination is and by which strategy it is updated; or that HQ no longer knows this server.
+ */
+int	 config_store_destination(const char *data_dir, const char *url, const char *update_strategy, struct err *) MUST_CHECK;
+int	 config_store_deleted(const char *data_dir, struct err *) MUST_CHECK;
 
 /* A destination by name, NULL when there is none. */
 const struct destination_config *config_destination(const struct config *, const char *name);

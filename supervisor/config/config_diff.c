@@ -43,8 +43,6 @@ config_needs_restart(const struct config *running, const struct config *wanted, 
 		add_name(names, "server_id");
 	if (!same(running->token, wanted->token))
 		add_name(names, "token");
-	if (!same(running->update_strategy, wanted->update_strategy))
-		add_name(names, "update_strategy");
 }
 
 static void
@@ -68,5 +66,4 @@ config_keep_running(struct config *running, struct config *fresh)
 	swap_texts(&running->data_dir, &fresh->data_dir);	/* never differs, but workers look at the string itself */
 	swap_texts(&running->server_id, &fresh->server_id);
 	swap_texts(&running->token, &fresh->token);
-	swap_texts(&running->update_strategy, &fresh->update_strategy);
 }

@@ -10,7 +10,7 @@ enum option_type {
 	OPT_LIST,										/* char **  */
 	OPT_COUNT, OPT_SIZE,									/* uint64_t */
 	OPT_DURATION,										/* int64_t, ms */
-	OPT_BOOL, OPT_PORT, OPT_LEVEL, OPT_OPERATIONS, OPT_ON_REJECT,
+	OPT_BOOL, OPT_PORT, OPT_LEVEL, OPT_OPERATIONS, OPT_ACTIONS, OPT_ON_REJECT,
 };
 
 enum option_section { SECTION_SERVER, SECTION_DESTINATION };

@@ -10,6 +10,7 @@
 
 #include "ipc/base/clock.h"
 #include "supervisor/config/config_private.h"
+#include "supervisor/hq/actions.h"
 
 static int
 expected(struct err *err, struct slice found, const char *what)
@@ -233,6 +234,26 @@ set_operations(unsigned *at, struct slice value, struct err *err)
 }
 
 static int
+set_actions(unsigned *at, struct slice value, struct err *err)
+{
+	struct slice	 rest = value, part;
+	unsigned	 bits = 0;
+	enum hq_action	 a;
+
+	if (slice_is(value, "all") || slice_is(value, "none")) {
+		*at = slice_is(value, "all") ? HQ_ACTION_BIT(HQ_ACTIONS) - 1 : 0;
+		return 0;
+	}
+	while (slice_cut(&rest, ',', &part)) {
+		if (!hq_action_find(slice_trim(part), &a))
+			return expected(err, value, "all, none, or actions of HQ such as pause, unpause, configure, separated by commas");
+		bits |= HQ_ACTION_BIT(a);
+	}
+	*at = bits;
+	return 0;
+}
+
+static int
 set_on_reject(enum on_reject *at, struct slice value, struct err *err)
 {
 	if (slice_is(value, "quarantine"))
@@ -276,6 +297,8 @@ config_value_set(const struct config_option *o, void *base, struct slice value, 
 		return 0;
 	case OPT_OPERATIONS:
 		return set_operations(at, value, err);
+	case OPT_ACTIONS:
+		return set_actions(at, value, err);
 	case OPT_ON_REJECT:
 		return set_on_reject(at, value, err);
 	case OPT_LIST:
@@ -334,6 +357,7 @@ config_value_same(const struct config_option *o, const void *base_a, const void 
 	case OPT_LEVEL:
 		return *(const enum log_level *)a == *(const enum log_level *)b;
 	case OPT_OPERATIONS:
+	case OPT_ACTIONS:
 		return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_ON_REJECT:
 		return *(const enum on_reject *)a == *(const enum on_reject *)b;
@@ -368,6 +392,7 @@ value_size(const struct config_option *o)
 	case OPT_LEVEL:
 		return sizeof(enum log_level);
 	case OPT_OPERATIONS:
+	case OPT_ACTIONS:
 		return sizeof(unsigned);
 	case OPT_ON_REJECT:
 		return sizeof(enum on_reject);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,6 +124,17 @@ control_reply(struct control_request *req, unsigned status, const char *json)
 	}
 	ev_timer_again(c->control->loop, &c->deadline);
 	client_wait(c);
+}
+
+int64_t
+control_request_uid(const struct control_request *req)
+{
+	struct ucred	 peer;
+	socklen_t	 size = sizeof(peer);
+
+	if (req->client == NULL || getsockopt(channel_fd(req->client->channel), SOL_SOCKET, SO_PEERCRED, &peer, &size) == -1)
+		return -1;
+	return (int64_t)peer.uid;
 }
 
 static void

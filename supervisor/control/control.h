@@ -28,6 +28,9 @@ typedef void (*control_fn)(void *arg, struct control_request *, const char *verb
  */
 int	 control_new(struct control **, struct ev_loop *, const char *data_dir, control_fn, void *arg, struct err *) MUST_CHECK;
 
+/* The user at the other end, as the kernel names him; -1 when he has gone. */
+int64_t	 control_request_uid(const struct control_request *);
+
 /* Answers and ends the request.  `json`: a document of STATUS.md, copied. */
 void	 control_reply(struct control_request *, unsigned status, const char *json);
 

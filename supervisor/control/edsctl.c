@@ -24,6 +24,7 @@ struct options {
 	const char	*data_dir;
 	bool		 json;
 	bool		 watch;
+	bool		 connect;	/* of check */
 	uint64_t	 timeout_s;	/* 0: not given */
 };
 
@@ -263,8 +264,10 @@ watch(struct edsctl_call *call, const struct options *opt)
 static int
 run_verb(const struct control_command *cmd, char **argv, int argc, const struct options *opt)
 {
+	static const char *const	 connect[] = { "connect" };
 	struct edsctl_call	 call = { .data_dir = opt->data_dir, .verb = cmd->verb,
-				    .args = (const char *const *)argv, .n_args = (size_t)argc };
+				    .args = opt->connect ? connect : (const char *const *)argv,
+				    .n_args = opt->connect ? 1 : (size_t)argc };
 
 	if (cmd->where == CONTROL_LOCAL && strcmp(cmd->verb, "version") == 0) {
 		(void)printf("edsctl %s\n", EDS_VERSION);
@@ -288,6 +291,8 @@ arguments_fit(const struct control_command *cmd, char **argv, int argc, const st
 		words[args.n++] = slice_of(argv[i]);
 	if (opt->watch && strcmp(cmd->verb, "status") != 0)
 		err_set(&err, ERR_INVALID, "--watch goes with status only");
+	else if (opt->connect && strcmp(cmd->verb, "check") != 0)
+		err_set(&err, ERR_INVALID, "--connect goes with check only");
 	else if (control_command_check(cmd, &args, &err) == 0)
 		return true;
 	(void)complain(err.text);
@@ -298,12 +303,13 @@ arguments_fit(const struct control_command *cmd, char **argv, int argc, const st
 static int
 parse_options(int argc, char **argv, struct options *opt)
 {
-	enum { TIMEOUT = 256 };
+	enum { TIMEOUT = 256, CONNECT };
 	static const struct option longs[] = {
 		{ "data-dir", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "timeout", required_argument, NULL, TIMEOUT },
+		{ "connect", no_argument, NULL, CONNECT },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -325,6 +331,9 @@ parse_options(int argc, char **argv, struct options *opt)
 				(void)complain("--timeout takes whole seconds, from 1 to 86400");
 				return -1;
 			}
+			break;
+		case CONNECT:
+			opt->connect = true;
 			break;
 		case 'h':
 			usage(stdout);

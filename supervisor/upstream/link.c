@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ipc/base/buf.h"
+#include "ipc/base/log.h"
 #include "supervisor/upstream/link.h"
 #include "supervisor/upstream/nats_loop.h"
 
@@ -21,11 +22,13 @@ struct link {
 	struct nats_loop	*nl;
 	natsOptions		*opts;
 	natsConnection		*nc;
+	natsSubscription	*notices;
 	ev_async		 note;
 	pthread_t		 thread;
 	bool			 thread_running;
 	bool			 is_up, is_down;
 	char			 url[512];
+	char			 notice_subject[200];	/* "" for none */
 
 	/* The owner's, and one of the attempt, which passes on to the library until its closed callback has run. */
 	atomic_int		 refs;
@@ -149,6 +152,18 @@ on_readable(void *arg)
 		l->on.readable(l->on.arg, l);
 }
 
+/* A refused permission comes as a complaint later; what fails here is the connection itself. */
+static void
+subscribe_notices(struct link *l)
+{
+	natsStatus	 s;
+
+	if (l->notice_subject[0] == '\0')
+		return;
+	if ((s = natsConnection_SubscribeSync(&l->notices, l->nc, l->notice_subject)) != NATS_OK)
+		log_warn(NULL, "cannot listen to HQ: %s", natsStatus_GetText(s));
+}
+
 static void
 on_note(struct ev_loop *loop, ev_async *w, int events)
 {
@@ -178,6 +193,7 @@ on_note(struct ev_loop *loop, ev_async *w, int events)
 		l->is_up = true;
 		nats_loop_start(l->nl);
 		if (!lost) {
+			subscribe_notices(l);
 			l->on.up(l->on.arg, l);
 			return;		/* l may be gone; a complaint comes with the next note */
 		}
@@ -265,6 +281,7 @@ link_open(struct link **link_r, struct ev_loop *loop, const struct link_options 
 	ev_async_init(&l->note, on_note);
 	l->note.data = l;
 	link_url_for_log(o->url, l->url, sizeof(l->url));
+	(void)snprintf(l->notice_subject, sizeof(l->notice_subject), "%s", o->notices == NULL ? "" : o->notices);
 	if ((l->nl = nats_loop_new(loop, on_readable, l)) == NULL) {
 		(void)err_set(err, ERR_NOMEM, "NATS connection");
 		goto fail;
@@ -311,6 +328,7 @@ link_close(struct link **lp)
 	(void)pthread_mutex_lock(&l->lock);
 	l->closing = true;
 	(void)pthread_mutex_unlock(&l->lock);
+	natsSubscription_Destroy(l->notices);
 	if (l->nc != NULL) {
 		natsConnection_Close(l->nc);
 		natsConnection_Destroy(l->nc);
@@ -323,4 +341,14 @@ natsConnection *
 link_nats(struct link *l)
 {
 	return l->is_up && !l->is_down ? l->nc : NULL;
+}
+
+natsMsg *
+link_take_notice(struct link *l)
+{
+	natsMsg	*msg = NULL;
+
+	if (l->notices == NULL || l->is_down || natsSubscription_NextMsg(&msg, l->notices, 0) != NATS_OK)
+		return NULL;
+	return msg;
 }

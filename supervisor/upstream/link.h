@@ -18,6 +18,7 @@ struct link_options {
 	const char	*name;		/* CONNECT name                                   */
 	const char	*creds_path;	/* NULL: no authentication                        */
 	const char	*ca_file;	/* NULL: the system's certificates                */
+	const char	*notices;	/* NULL, or the subject on which HQ speaks to us  */
 };
 
 /* All called on the loop's thread. */
@@ -32,6 +33,7 @@ struct link_events {
 int	 link_open(struct link **, struct ev_loop *, const struct link_options *, const struct link_events *, struct err *) MUST_CHECK;
 void	 link_close(struct link **);		/* waits for an attempt under way, at most its time-out */
 natsConnection *link_nats(struct link *);	/* NULL while it is not up */
+natsMsg	*link_take_notice(struct link *);	/* the next one, the caller's; NULL when there is none */
 
 /* The URL list without what may be secret in it. */
 void	 link_url_for_log(const char *url, char *out, size_t size);

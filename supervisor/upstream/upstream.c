@@ -38,6 +38,7 @@ login_free(struct upstream_login *l)
 {
 	free(l->client_name);
 	free(l->creds_path);
+	free(l->notices);
 	for (size_t i = 0; l->companies != NULL && l->companies[i] != NULL; i++)
 		free(l->companies[i]);
 	free(l->companies);
@@ -45,9 +46,16 @@ login_free(struct upstream_login *l)
 }
 
 static int
-login_copy(struct upstream_login *l, const char *client_name, const char *creds_path, char *const *companies)
+login_copy(struct upstream_login *l, const char *client_name, const char *creds_path, const char *sid, char *const *companies)
 {
-	size_t	 n = 0;
+	struct buf	 notices = { 0 };
+	size_t		 n = 0;
+
+	if (sid != NULL && sid[0] != '\0') {
+		buf_printf(&notices, "eds.notify.%s.>", sid);
+		if ((l->notices = buf_steal(&notices)) == NULL)
+			return -1;
+	}
 
 	while (companies[n] != NULL)
 		n++;
@@ -75,11 +83,33 @@ link_complaint(void *arg, struct link *l, const char *text)
 		(void)snprintf(up->complaint, sizeof(up->complaint), "%s", text);
 }
 
+static struct slice
+header_of(natsMsg *msg, const char *key)
+{
+	const char	*value = NULL;
+
+	return natsMsgHeader_Get(msg, key, &value) == NATS_OK ? slice_of(value) : (struct slice){ NULL, 0 };
+}
+
+static void
+take_notices(struct upstream *up, struct link *l)
+{
+	natsMsg	*msg;
+
+	/* What HQ asks for may end a connection, but not within the call. */
+	while ((msg = link_take_notice(l)) != NULL) {
+		up->on.notice(up->on.arg, (struct slice){ natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg) },
+		    header_of(msg, "content-encoding"), slice_of(natsMsg_GetReply(msg)));
+		natsMsg_Destroy(msg);
+	}
+}
+
 static void
 link_readable(void *arg, struct link *l)
 {
 	struct upstream	*up = arg;
 
+	take_notices(up, l);
 	if (l == up->link)
 		jetstream_readable(up);
 }
@@ -89,7 +119,7 @@ open_link(struct upstream *up, struct link **l_r, struct err *err)
 {
 	const struct link_options o = {
 		.url = up->nats_url, .name = up->login.client_name,
-		.creds_path = up->login.creds_path, .ca_file = up->ca_file,
+		.creds_path = up->login.creds_path, .ca_file = up->ca_file, .notices = up->login.notices,
 	};
 	const struct link_events on = {
 		.arg = up, .up = link_up, .down = link_down, .readable = link_readable, .complaint = link_complaint,
@@ -187,11 +217,12 @@ upstream_take_next(struct upstream *up)
 }
 
 int
-upstream_login(struct upstream *up, const char *client_name, const char *creds_path, char *const *companies, struct err *err)
+upstream_login(struct upstream *up, const char *client_name, const char *creds_path, const char *sid,
+    char *const *companies, struct err *err)
 {
 	struct upstream_login	 l = { 0 };
 
-	if (login_copy(&l, client_name, creds_path, companies) == -1) {
+	if (login_copy(&l, client_name, creds_path, sid, companies) == -1) {
 		login_free(&l);
 		return err_set(err, ERR_NOMEM, "credential");
 	}
@@ -314,9 +345,9 @@ upstream_publish(struct upstream *up, const char *subject, const char *msg_id, s
 	if (nc == NULL)
 		return false;
 	s = natsMsg_Create(&msg, subject, NULL, payload.p, (int)payload.n);
-	if (s == NATS_OK)
+	if (s == NATS_OK && msg_id != NULL)
 		s = natsMsgHeader_Set(msg, "Nats-Msg-Id", msg_id);
-	if (s == NATS_OK)
+	if (s == NATS_OK && msg_id != NULL)
 		s = natsMsgHeader_Set(msg, "content-encoding", "msgpack");
 	if (s == NATS_OK)
 		s = natsConnection_PublishMsg(nc, msg);

@@ -40,6 +40,8 @@ struct upstream_events {
 	void	(*arrived)(void *arg);		/* the window has new entries */
 	/* The stream no longer holds these.  Recorded before delivery goes on; -1: it could not be. */
 	int	(*gap)(void *arg, uint64_t from, uint64_t to, const char *why);
+	/* HQ says something.  The slices die with the call; `reply` is absent when no answer is expected. */
+	void	(*notice)(void *arg, struct slice payload, struct slice encoding, struct slice reply);
 };
 
 struct upstream_stats {
@@ -58,9 +60,11 @@ void	 upstream_free(struct upstream **);
 
 /*
  * Begins, or goes over to a new credential: what is under way is finished on the old
- * connection first.  NULL creds_path: no authentication.  Strings are copied; companies end with NULL.
+ * connection first.  NULL creds_path: no authentication; NULL or empty sid: HQ has no way to
+ * speak to us.  Strings are copied; companies end with NULL.
  */
-int	 upstream_login(struct upstream *, const char *client_name, const char *creds_path, char *const *companies, struct err *) MUST_CHECK;
+int	 upstream_login(struct upstream *, const char *client_name, const char *creds_path, const char *sid,
+	    char *const *companies, struct err *) MUST_CHECK;
 
 /* Nobody to deliver to, or paused by the operator: no new pull.  Cheap to call again. */
 void	 upstream_hold(struct upstream *, bool hold, const char *why);
@@ -78,7 +82,7 @@ void	 upstream_begin_anew(struct upstream *, uint64_t seq);
  */
 void	 upstream_settle(struct upstream *, uint64_t index);
 
-/* Core publish with two headers; false when there is no connection. */
+/* Core publish; with a msg_id, two headers say so and that it is msgpack.  False when there is no connection. */
 bool	 upstream_publish(struct upstream *, const char *subject, const char *msg_id, struct slice payload);
 
 /* Flushes acknowledgements before the end; gives up after `timeout_ms`. */

@@ -11,6 +11,7 @@
 struct upstream_login {
 	char	*client_name;
 	char	*creds_path;		/* NULL: no authentication */
+	char	*notices;		/* subject on which HQ speaks; NULL: none */
 	char	**companies;
 };
 

@@ -243,6 +243,23 @@ class Lab:
         return self.run("edsctl", "--data-dir", self.data_dir, *args, timeout=timeout,
                         env=self.environment(COLUMNS=1000))
 
+    def edsctl_process(self, *args):
+        """edsctl on that server, running beside the test; its output goes to a file of its own."""
+        return proc.Process([os.path.join(build_dir(), "edsctl"), "--data-dir", self.data_dir, *args],
+                            os.path.join(self.dir, f"edsctl-{time.monotonic_ns()}.log"), env=self.environment(COLUMNS=1000))
+
+    def workers_of(self, name):
+        """Pids of all processes that work for a destination: its worker, and others with a task of their own."""
+        found = []
+        for pid in descendants(self.eds.pid):
+            try:
+                with open(f"/proc/{pid}/cmdline") as f:
+                    if f.read().rstrip("\0") == f"eds-worker: {name}":
+                        found.append(pid)
+            except OSError:
+                pass        # it ended while we looked
+        return found
+
     def status(self):
         """The status document; AssertionError with edsctl's words when there is none."""
         done = self.edsctl("status", "--json")

@@ -267,6 +267,19 @@ a_path_segment_keeps_unreserved_bytes_only(void **state)
 	buf_free(&b);
 }
 
+static void
+only_this_machine_is_loopback(void **state)
+{
+	static const char *const	here[] = { "localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1" };
+	static const char *const	there[] = { "", "localhost.example.com", "127.0.0.1.example.com", "128.0.0.1", "0.0.0.0", "::2" };
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(here); i++)
+		assert_true(host_is_loopback(here[i]));
+	for (size_t i = 0; i < NELEM(there); i++)
+		assert_false(host_is_loopback(there[i]));
+}
+
 int
 main(void)
 {
@@ -279,6 +292,7 @@ main(void)
 		cmocka_unit_test(a_query_gives_the_first_value_of_a_key_decoded),
 		cmocka_unit_test(a_url_without_a_query_has_no_values),
 		cmocka_unit_test(a_path_segment_keeps_unreserved_bytes_only),
+		cmocka_unit_test(only_this_machine_is_loopback),
 	};
 
 	return cmocka_run_group_tests_name("url", tests, NULL, NULL);

@@ -48,6 +48,7 @@ static struct slice
 text_in(const struct ipc_msg *m)
 {
 	switch (m->type) {
+	case IPC_TESTED:	return m->body.tested.reason;
 	case IPC_GOODBYE:	return m->body.goodbye.reason;
 	case IPC_READY:		return m->body.ready.driver;
 	case IPC_REJECTED:	return m->body.rejected.reason;
@@ -234,6 +235,7 @@ struct knobs {
 	uint64_t	 min_latency_ms;
 	uint64_t	 max_latency_ms;
 	uint64_t	 queue_events;
+	uint64_t	 mode;
 };
 
 static void
@@ -256,7 +258,7 @@ configure(struct peer *p, const char *url, struct knobs k)
 		.session = SLICE(""), .data_dir = slice_of(p->dir), .log_level = LOG_INFO,
 		.batch_events = k.batch_events, .min_latency_ms = k.min_latency_ms,
 		.max_latency_ms = k.max_latency_ms,
-		.queue_events = k.queue_events == 0 ? 100 : k.queue_events, .queue_bytes = 1 << 20 } });
+		.queue_events = k.queue_events == 0 ? 100 : k.queue_events, .queue_bytes = 1 << 20, .mode = k.mode } });
 }
 
 static void
@@ -785,6 +787,34 @@ a_url_the_driver_refuses_is_a_configuration_error(void **state)
 }
 
 static void
+in_test_mode_the_answer_is_the_last_word(void **state)
+{
+	struct peer		*p = *state;
+	const struct kept	*k;
+
+	command(p, "test: config wrong password\n");
+	greet(p);
+	configure(p, fault_url(p), (struct knobs){ .mode = IPC_MODE_TEST });
+	k = expect(p, IPC_TESTED);
+	assert_false(k->body.tested.fine);
+	assert_true(k->body.tested.config);
+	assert_string_equal(k->text, "wrong password");
+	(void)expect(p, IPC_GOODBYE);
+	expect_exit(p, WORKER_EXIT_FINE);
+}
+
+static void
+a_mode_that_does_not_exist_ends_the_worker(void **state)
+{
+	struct peer		*p = *state;
+
+	greet(p);
+	configure(p, "null://", (struct knobs){ .mode = 99 });
+	assert_null(next(p));
+	assert_int_equal(exit_status(p), WORKER_EXIT_PROTOCOL);
+}
+
+static void
 events_beyond_the_credit_end_the_worker(void **state)
 {
 	struct peer		*p = *state;
@@ -862,6 +892,24 @@ log_lines_come_over_the_socket(void **state)
 }
 
 static void
+a_driver_hears_of_every_stretch_of_silence(void **state)
+{
+	struct peer	*p = *state;
+	mono_t		 until = mono_now() + PATIENCE_MS;
+	size_t		 lines = 0, seen = 0;
+
+	(void)fault_url(p);
+	(void)strcat(p->url, "&idle=1");
+	start(p, p->url, (struct knobs){ 0 });
+	while (lines < 2) {
+		for (; seen < p->n_kept; seen++)
+			lines += p->kept[seen].type == IPC_LOG && strstr(p->kept[seen].text, "nothing comes") != NULL;
+		assert_true(mono_now() < until && !p->closed);
+		exchange(p, until);
+	}
+}
+
+static void
 started_by_hand_it_says_who_starts_it(void **state)
 {
 	char	 command_line[300], out[300] = "";
@@ -907,12 +955,15 @@ main(void)
 		WITH_WORKER(a_configuration_error_of_the_driver_ends_with_3),
 		WITH_WORKER(an_unknown_scheme_is_a_configuration_error),
 		WITH_WORKER(a_url_the_driver_refuses_is_a_configuration_error),
+		WITH_WORKER(in_test_mode_the_answer_is_the_last_word),
+		WITH_WORKER(a_mode_that_does_not_exist_ends_the_worker),
 		WITH_WORKER(events_beyond_the_credit_end_the_worker),
 		WITH_WORKER(a_first_message_that_is_no_hello_ends_the_worker),
 		WITH_WORKER(a_frame_of_nonsense_ends_the_worker),
 		WITH_WORKER(another_protocol_version_is_answered_and_refused),
 		WITH_WORKER(events_before_ready_end_the_worker),
 		WITH_WORKER(log_lines_come_over_the_socket),
+		WITH_WORKER(a_driver_hears_of_every_stretch_of_silence),
 		cmocka_unit_test(started_by_hand_it_says_who_starts_it),
 	};
 

@@ -1,0 +1,97 @@
+/* edsctl audit: who told this server to do what, and its own part of that record. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "supervisor/audit.h"
+#include "supervisor/commands.h"
+
+#define SHOWN_USUALLY	20
+#define SHOWN_MOST	500
+
+/* Verbs that only look leave no trace; of the others with parts, the first argument says which. */
+static bool
+only_looks(const char *verb, const struct ipc_strs *args)
+{
+	static const char *const	 verbs[] = { "ping", "status", "why", "check", "journal", "audit" };
+	static const char *const	 parts[] = { "list", "show", "export" };
+
+	for (size_t i = 0; i < NELEM(verbs); i++)
+		if (strcmp(verb, verbs[i]) == 0)
+			return true;
+	for (size_t i = 0; i < NELEM(parts); i++)
+		if (args->n > 0 && slice_is(args->v[0], parts[i]))
+			return true;
+	return strcmp(verb, "gap") == 0 && args->n == 0;
+}
+
+void
+commands_audit(struct supervisor *s, const struct control_request *r, const char *verb, const struct ipc_strs *args)
+{
+	struct audit_entry	 e = { .from = "local", .command = verb, .outcome = "accepted" };
+	struct buf		 details = { 0 };
+	struct err		 err = { 0 };
+	char			 who[40];
+
+	if (only_looks(verb, args))
+		return;
+	for (size_t i = 0; i < args->n; i++)
+		buf_printf(&details, "%s" SLICE_FMT, i == 0 ? "" : " ", SLICE_ARG(args->v[i]));
+	(void)snprintf(who, sizeof(who), "uid %lld", (long long)control_request_uid(r));
+	e.who = who;
+	e.details = buf_cstr(&details);
+	if (audit_add(s->audit, &e, &err) == -1)
+		log_error(&s->log, "%s", err.text);
+	buf_free(&details);
+}
+
+/* One entry for people: "2026-11-26 18:03:11  hq  configure postgres://...: done". */
+static json_t *
+line_of(const json_t *e)
+{
+	time_t		 at = (time_t)(json_integer_value(json_object_get(e, "at")) / 1000);
+	const char	*details = json_string_value(json_object_get(e, "details"));
+	const char	*from = json_string_value(json_object_get(e, "from")), *who = json_string_value(json_object_get(e, "who"));
+	const char	*command = json_string_value(json_object_get(e, "command"));
+	const char	*outcome = json_string_value(json_object_get(e, "outcome"));
+	char		 when[32] = "";
+	struct tm	 tm;
+
+	if (details == NULL || from == NULL || who == NULL || command == NULL || outcome == NULL)
+		return NULL;
+	if (localtime_r(&at, &tm) != NULL)
+		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	return json_sprintf("%s  %s  %s%s%s: %s", when, strcmp(from, "hq") == 0 ? "HQ" : who, command,
+	    details[0] == '\0' ? "" : " ", details, outcome);
+}
+
+void
+command_audit(struct supervisor *s, struct control_request *r, const struct ipc_strs *args)
+{
+	struct buf	 text = { 0 };
+	struct err	 err = { 0 };
+	uint64_t	 n = SHOWN_USUALLY;
+	json_t		*items, *lines, *item, *line;
+	size_t		 i;
+
+	if (args->n > 0 && (!slice_u64(args->v[0], &n) || n == 0 || n > SHOWN_MOST)) {
+		control_reply_error(r, CONTROL_USAGE, "usage: edsctl audit [N], with N from 1 to %d", SHOWN_MOST);
+		return;
+	}
+	if (audit_tail(s->audit, (size_t)n, &text, &err) == -1) {
+		control_reply_error(r, CONTROL_FAILED, "%s", err.text);
+		buf_free(&text);
+		return;
+	}
+	items = json_loadb(buf_cstr(&text), text.len, 0, NULL);
+	lines = json_array();
+	json_array_foreach(items, i, item) {
+		if ((line = line_of(item)) != NULL)
+			(void)json_array_append_new(lines, line);
+	}
+	buf_free(&text);
+	command_answer(r, CONTROL_OK, json_pack("{s:s,s:o,s:o}", "message",
+	    json_array_size(items) == 0 ? "nobody has told this server anything yet" : "the last commands, the newest at the end",
+	    "lines", lines, "items", items));
+}
