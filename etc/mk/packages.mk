@@ -20,8 +20,10 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 PKG_TEST  = $(PKG_DEMO) \
 	libcmocka-dev \
 	mandoc \
+	postgresql-15 \
 	procps \
 	python3-msgpack \
+	python3-psycopg2 \
 	python3-pytest \
 	python3-pytest-xdist \
 	sqlite3
