@@ -26,7 +26,7 @@ static const struct sql_backend	backend = {
 	.read_table	= pg_read_table,
 	.ddl		= pg_ddl,
 	.apply		= pg_apply,
-	.forget		= pg_cache_flush,
+	.forget		= pg_forget,
 };
 
 static int
@@ -55,7 +55,7 @@ pg_close(struct drv **dp)
 	pg_url_free(&d->url);
 	buf_free(&d->sql);
 	buf_free(&d->scratch);
-	free(d->cache.v);
+	sql_stmts_free(&d->cache);
 	free(d->sent);
 	free(d);
 	*dp = NULL;

@@ -61,7 +61,7 @@ pg_disconnect(struct drv *d)
 		PQfinish(d->conn);
 	d->conn = NULL;
 	d->nsent = 0;
-	pg_cache_flush(d);
+	pg_forget(d);
 }
 
 static enum drv_result

@@ -132,15 +132,15 @@ enum drv_result
 pg_params_fill(struct drv *d, const struct sql_table *t, struct sql_row *const *rows, size_t n, size_t ncols,
     uint64_t *mask, struct sql_blame *blame, struct err *err)
 {
-	uint64_t	*native = mask + pg_mask_words(t);
+	uint64_t	*native = mask + sql_mask_words(t);
 	enum drv_result	 r = DRV_STORED;
 
 	if (!reserve(d, t->ncols))
 		return nomem(err);
 	d->params->n = 0;
-	memset(native, 0, pg_mask_words(t) * sizeof(*native));
+	memset(native, 0, sql_mask_words(t) * sizeof(*native));
 	for (size_t i = 0; i < ncols && r == DRV_STORED; i++)
-		if (pg_mask_has(mask, i))
+		if (sql_mask_has(mask, i))
 			r = fill_column(d, t, i, rows, n, native, blame, err);
 	return r;
 }

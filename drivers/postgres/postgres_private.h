@@ -3,6 +3,7 @@
 
 #include <libpq-fe.h>
 
+#include "drivers/sql/stmts.h"
 #include "drivers/sql/store.h"
 #include "ipc/base/clock.h"
 
@@ -28,15 +29,7 @@ const char *pg_url_param(const struct pg_url *, const char *name);		/* NULL: not
 
 /* --- the instance --- */
 
-struct pg_stmt;
 struct pg_params;
-
-struct pg_cache {
-	struct pg_stmt	*v;
-	size_t		 n;
-	uint64_t	 clock;
-	uint64_t	 named;		/* statements that were given a name so far */
-};
 
 /* How PostgreSQL spells a type in a cast, by its number. */
 struct pg_type {
@@ -47,7 +40,7 @@ struct pg_type {
 /* What was sent of the pipeline at hand, in order. */
 struct pg_sent {
 	const struct sql_group	*group;		/* NULL: about no table */
-	struct pg_stmt		*prepares;	/* which is ready for use when this went well */
+	struct sql_stmt		*prepares;	/* which is ready for use when this went well */
 };
 
 struct drv {
@@ -62,7 +55,8 @@ struct drv {
 	bool			 unnamed;	/* a pooler loses prepared statements: none get a name */
 	bool			 after;		/* update_strategy = after */
 	struct sql_store	 store;
-	struct pg_cache		 cache;
+	struct sql_stmts	 cache;
+	uint64_t		 named;		/* statements that were given a name at this server */
 	struct pg_type		*types;
 	size_t			 ntypes;
 	struct pg_sent		*sent;
@@ -140,22 +134,9 @@ enum pg_fit pg_value_text(struct buf *, const struct sql_column *, const struct 
     struct buf *scratch, const char **why_r);
 void	 pg_add_u32(struct buf *, uint32_t);
 
-/* --- postgres_stmt.c: pure but for the cache --- */
+/* --- postgres_stmt.c: pure --- */
 
-/* A statement for one set of columns of a table and one form of each of them. */
-struct pg_stmt {
-	const struct sql_table	*table;
-	uint64_t		*mask;		/* columns present, then those in native form */
-	size_t			 words;		/* of each half */
-	uint64_t		 used;
-	char			 name[32];	/* "" while it is not prepared at the server */
-};
-
-size_t	 pg_mask_words(const struct sql_table *);
-bool	 pg_mask_has(const uint64_t *, size_t column);
-/* `mask` is copied.  NULL: no memory. */
-struct pg_stmt *pg_stmt_get(struct drv *, const struct sql_table *, const uint64_t *mask);
-void	 pg_cache_flush(struct drv *);
+/* `mask`: the columns present, then as many words again for those in native form. */
 int	 pg_stmt_upsert(struct drv *, struct buf *, const struct sql_table *, const uint64_t *mask, const char *into,
     struct err *) MUST_CHECK;
 int	 pg_stmt_delete(struct drv *, struct buf *, const struct sql_table *, const uint64_t *native, struct err *) MUST_CHECK;
@@ -170,6 +151,7 @@ void	 pg_params_free(struct drv *);
 
 /* --- postgres_write.c --- */
 
+void	 pg_forget(struct drv *);		/* all prepared statements */
 enum drv_result	 pg_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
 
 /* --- postgres_import.c --- */

@@ -11,94 +11,16 @@
  * it has (hazard H69).  Names are quoted, values are parameters, always.
  */
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "drivers/postgres/postgres_private.h"
 #include "drivers/sql/quote.h"
 
-#define CACHE_STATEMENTS	256
-#define UPDATED			"updatedDate"
-
-/* --- the cache --- */
-
-size_t
-pg_mask_words(const struct sql_table *t)
-{
-	return (t->ncols + 63) / 64;
-}
-
-bool
-pg_mask_has(const uint64_t *mask, size_t i)
-{
-	return (mask[i / 64] >> (i % 64) & 1) != 0;
-}
-
-/* The names stay known to the server; they are few, and go with the connection. */
-static void
-stmt_free(struct pg_stmt *s)
-{
-	free(s->mask);
-	*s = (struct pg_stmt){ .table = NULL };
-}
-
-void
-pg_cache_flush(struct drv *d)
-{
-	for (size_t i = 0; i < d->cache.n; i++)
-		stmt_free(&d->cache.v[i]);
-	d->cache.n = 0;
-}
-
-/* A free place, if need be that of the statement not used for longest. */
-static struct pg_stmt *
-cache_place(struct pg_cache *c)
-{
-	struct pg_stmt	*oldest;
-
-	if (c->v == NULL && (c->v = calloc(CACHE_STATEMENTS, sizeof(*c->v))) == NULL)
-		return NULL;
-	if (c->n < CACHE_STATEMENTS)
-		return &c->v[c->n++];
-	oldest = &c->v[0];
-	for (size_t i = 1; i < c->n; i++)
-		if (c->v[i].used < oldest->used)
-			oldest = &c->v[i];
-	stmt_free(oldest);
-	return oldest;
-}
-
-struct pg_stmt *
-pg_stmt_get(struct drv *d, const struct sql_table *t, const uint64_t *mask)
-{
-	size_t		 words = pg_mask_words(t), bytes = 2 * words * sizeof(*mask);
-	struct pg_stmt	*s;
-
-	for (size_t i = 0; i < d->cache.n; i++) {
-		s = &d->cache.v[i];
-		if (s->table == t && s->words == words && memcmp(s->mask, mask, bytes) == 0) {
-			s->used = ++d->cache.clock;
-			return s;
-		}
-	}
-	if ((s = cache_place(&d->cache)) == NULL)
-		return NULL;
-	*s = (struct pg_stmt){ .table = t, .words = words, .used = ++d->cache.clock, .mask = malloc(bytes) };
-	if (s->mask == NULL) {
-		s->table = NULL;	/* leaves a place that nobody finds */
-		return NULL;
-	}
-	memcpy(s->mask, mask, bytes);
-	return s;
-}
-
-/* --- SQL --- */
+#define UPDATED	"updatedDate"
 
 /* What the server is to make of the array of a column, and of one element. */
 static const char *
 array_type(const struct sql_table *t, const uint64_t *native, size_t i)
 {
-	if (!pg_mask_has(native, i))
+	if (!sql_mask_has(native, i))
 		return "text";
 	switch (t->held[i].type) {
 	case PG_INT8:
@@ -118,7 +40,7 @@ add_element(struct drv *d, struct buf *b, const struct sql_table *t, const uint6
 	uint32_t	 type = t->held[i].type;
 
 	buf_printf(b, "u.c%zu", at);
-	if (!pg_mask_has(native, i) && type != PG_TEXT && type != PG_VARCHAR && type != PG_BPCHAR)
+	if (!sql_mask_has(native, i) && type != PG_TEXT && type != PG_VARCHAR && type != PG_BPCHAR)
 		buf_printf(b, "::%s", pg_type_name(d, type));
 }
 
@@ -143,7 +65,7 @@ add_from(struct buf *b, const struct sql_table *t, const uint64_t *mask, const u
 
 	buf_adds(b, " FROM unnest(");
 	for (size_t i = 0; i < ncols; i++)
-		if (pg_mask_has(mask, i)) {
+		if (sql_mask_has(mask, i)) {
 			n++;
 			buf_printf(b, "%s$%zu::%s[]", n == 1 ? "" : ", ", n, array_type(t, native, i));
 		}
@@ -156,7 +78,7 @@ add_from(struct buf *b, const struct sql_table *t, const uint64_t *mask, const u
 static bool
 is_filled(const struct sql_table *t, const uint64_t *mask, size_t i)
 {
-	return t->held[i].demands && !pg_mask_has(mask, i);
+	return t->held[i].demands && !sql_mask_has(mask, i);
 }
 
 static int
@@ -165,7 +87,7 @@ add_targets(struct buf *b, const struct sql_table *t, const uint64_t *mask, stru
 	bool	first = true;
 
 	for (size_t i = 0; i < t->ncols; i++) {
-		if (!pg_mask_has(mask, i) && !is_filled(t, mask, i))
+		if (!sql_mask_has(mask, i) && !is_filled(t, mask, i))
 			continue;
 		buf_adds(b, first ? " (" : ", ");
 		first = false;
@@ -183,7 +105,7 @@ add_sources(struct drv *d, struct buf *b, const struct sql_table *t, const uint6
 	size_t	at = 0;
 
 	for (size_t i = 0; i < t->ncols; i++) {
-		bool	present = pg_mask_has(mask, i);
+		bool	present = sql_mask_has(mask, i);
 
 		if (!present && !is_filled(t, mask, i))
 			continue;
@@ -213,7 +135,7 @@ add_assignments(struct buf *b, const struct sql_table *t, const uint64_t *mask, 
 	bool	first = true;
 
 	for (size_t i = t->nkeys; i < t->ncols; i++) {
-		if (!pg_mask_has(mask, i))
+		if (!sql_mask_has(mask, i))
 			continue;
 		buf_adds(b, first ? " DO UPDATE SET " : ", ");
 		first = false;
@@ -237,7 +159,7 @@ add_guard(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_
 {
 	size_t	at = sql_table_find(t, SLICE(UPDATED));
 
-	if (!d->after || at == SQL_NO_COLUMN || at < t->nkeys || !pg_mask_has(mask, at))
+	if (!d->after || at == SQL_NO_COLUMN || at < t->nkeys || !sql_mask_has(mask, at))
 		return 0;
 	buf_adds(b, " WHERE ");
 	if (sql_quote(b, slice_of(into), err) != 0)
@@ -253,7 +175,7 @@ int
 pg_stmt_upsert(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, const char *into,
     struct err *err)
 {
-	const uint64_t	*native = mask + pg_mask_words(t);
+	const uint64_t	*native = mask + sql_mask_words(t);
 
 	buf_reset(b);
 	buf_adds(b, "INSERT INTO ");

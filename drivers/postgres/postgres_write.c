@@ -20,12 +20,21 @@
  * transaction of a destination begins with the same advisory lock.
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "drivers/postgres/postgres_private.h"
 
 #define ROWS_AT_ONCE	256
+#define NAME_SIZE	32
 #define NAMES_KEPT	1000	/* prepared statements at the server, counting those not used any more */
+
+/* Their names stay known to the server until tidy() or the end of the connection. */
+void
+pg_forget(struct drv *d)
+{
+	sql_stmts_flush(&d->cache);
+}
 
 /* --- the pipeline --- */
 
@@ -44,7 +53,7 @@ nomem(struct err *err)
 }
 
 static bool
-note(struct drv *d, const struct sql_group *g, struct pg_stmt *prepares)
+note(struct drv *d, const struct sql_group *g, struct sql_stmt *prepares)
 {
 	struct pg_sent	*sent;
 	size_t		 cap = d->sent_cap == 0 ? 64 : d->sent_cap * 2;
@@ -61,7 +70,7 @@ note(struct drv *d, const struct sql_group *g, struct pg_stmt *prepares)
 
 /* `rc` is that of a PQsend function. */
 static enum drv_result
-sent(struct drv *d, int rc, const struct sql_group *g, struct pg_stmt *prepares, struct err *err)
+sent(struct drv *d, int rc, const struct sql_group *g, struct sql_stmt *prepares, struct err *err)
 {
 	if (rc != 1)
 		return gone(d, err);
@@ -83,14 +92,6 @@ struct bucket {
 	size_t		 n;
 };
 
-static void
-mask_make(const struct sql_row *r, uint64_t *mask, size_t words)
-{
-	memset(mask, 0, 2 * words * sizeof(*mask));
-	for (size_t i = 0; i < r->table->ncols; i++)
-		mask[i / 64] |= (uint64_t)(r->v[i].type != JV_ABSENT) << (i % 64);
-}
-
 static bool
 bucket_begin(struct drv *d, struct bucket *b, const uint64_t *mask, size_t words, size_t most)
 {
@@ -98,30 +99,42 @@ bucket_begin(struct drv *d, struct bucket *b, const uint64_t *mask, size_t words
 	b->rows = sql_arena_get(&d->arena, most * sizeof(struct sql_row *));
 	if (b->mask == NULL || b->rows == NULL)
 		return false;
-	memcpy(b->mask, mask, 2 * words * sizeof(*mask));
+	memcpy(b->mask, mask, words * sizeof(*mask));
 	return true;
+}
+
+static void
+name_of(const struct sql_stmt *s, char *name)
+{
+	(void)snprintf(name, NAME_SIZE, "eds%llu", (unsigned long long)s->number);
 }
 
 static enum drv_result
 bucket_send(struct drv *d, const struct sql_group *g, struct bucket *b, struct sql_blame *blame, struct err *err)
 {
-	struct pg_stmt	*s;
+	size_t		 words = sql_mask_words(g->table);
+	struct sql_stmt	*s;
 	enum drv_result	 r = pg_params_fill(d, g->table, b->rows, b->n, g->table->ncols, b->mask, blame, err);
+	char		 name[NAME_SIZE];
 
 	if (r != DRV_STORED)
 		return r;
-	if ((s = pg_stmt_get(d, g->table, b->mask)) == NULL)
+	if ((s = sql_stmts_get(&d->cache, g->table, 0, b->mask, 2 * words)) == NULL)
 		return nomem(err);
-	if (s->name[0] == '\0') {
+	if (s->number == 0) {
 		if (pg_stmt_upsert(d, &d->sql, g->table, b->mask, g->table->name.p, err) != 0)
 			return err->code == ERR_NOMEM ? DRV_RETRY : DRV_REJECT;
-		if (d->unnamed)
+		if (d->unnamed) {
+			b->n = 0;
 			return sent(d, pg_params_send(d, NULL, buf_cstr(&d->sql)), g, NULL, err);
-		(void)snprintf(s->name, sizeof(s->name), "eds%llu", (unsigned long long)++d->cache.named);
-		if ((r = sent(d, PQsendPrepare(d->conn, s->name, buf_cstr(&d->sql), 0, NULL), g, s, err)) != DRV_STORED)
+		}
+		s->number = ++d->named;
+		name_of(s, name);
+		if ((r = sent(d, PQsendPrepare(d->conn, name, buf_cstr(&d->sql), 0, NULL), g, s, err)) != DRV_STORED)
 			return r;
 	}
-	r = sent(d, pg_params_send(d, s->name, NULL), g, NULL, err);
+	name_of(s, name);
+	r = sent(d, pg_params_send(d, name, NULL), g, NULL, err);
 	b->n = 0;
 	(void)PQflush(d->conn);		/* the server may begin; what is lost shows in the results */
 	return r;
@@ -131,9 +144,9 @@ bucket_send(struct drv *d, const struct sql_group *g, struct bucket *b, struct s
 static enum drv_result
 group_upsert(struct drv *d, const struct sql_group *g, struct sql_blame *blame, struct err *err)
 {
-	size_t		 words = pg_mask_words(g->table), n = 0, at = 0, most = g->n < ROWS_AT_ONCE ? g->n : ROWS_AT_ONCE;
+	size_t		 words = sql_mask_words(g->table), n = 0, at = 0, most = g->n < ROWS_AT_ONCE ? g->n : ROWS_AT_ONCE;
 	struct bucket	*buckets = sql_arena_get(&d->arena, g->n * sizeof(*buckets));
-	uint64_t	*mask = sql_arena_get(&d->arena, 2 * words * sizeof(*mask));
+	uint64_t	*mask = sql_arena_get(&d->arena, words * sizeof(*mask));
 	struct sql_row	*row = g->first;
 	enum drv_result	 r = DRV_STORED;
 
@@ -142,7 +155,7 @@ group_upsert(struct drv *d, const struct sql_group *g, struct sql_blame *blame, 
 	for (size_t i = 0; i < g->n && r == DRV_STORED; i++, row = row->next) {
 		if (row->what == SQL_DELETE)
 			continue;
-		mask_make(row, mask, words);
+		sql_mask_of(row, mask);
 		if (n == 0 || memcmp(buckets[at].mask, mask, words * sizeof(*mask)) != 0)
 			for (at = 0; at < n; at++)
 				if (memcmp(buckets[at].mask, mask, words * sizeof(*mask)) == 0)
@@ -163,7 +176,7 @@ group_upsert(struct drv *d, const struct sql_group *g, struct sql_blame *blame, 
 static enum drv_result
 group_delete(struct drv *d, const struct sql_group *g, struct sql_blame *blame, struct err *err)
 {
-	size_t		 words = pg_mask_words(g->table), n = 0;
+	size_t		 words = sql_mask_words(g->table), n = 0;
 	uint64_t	*mask = sql_arena_get(&d->arena, 2 * words * sizeof(*mask));
 	struct sql_row	**rows = sql_arena_get(&d->arena, g->n * sizeof(*rows)), *row = g->first;
 	enum drv_result	 r;
@@ -226,7 +239,7 @@ answer(struct drv *d, const struct pg_sent *s, struct sql_blame *blame, bool *lo
 	if (*lost && r == DRV_STORED)
 		r = DRV_RETRY;
 	if (!fine && s->prepares != NULL)
-		s->prepares->name[0] = '\0';
+		s->prepares->number = 0;
 	return r;
 }
 
@@ -310,11 +323,11 @@ tidy(struct drv *d, struct err *err)
 {
 	enum drv_result	 r = DRV_STORED;
 
-	if (d->cache.named < NAMES_KEPT)
+	if (d->named < NAMES_KEPT)
 		return r;
 	if ((r = pg_exec(d, "DEALLOCATE ALL", "forgetting statements", err)) == DRV_STORED) {
-		pg_cache_flush(d);
-		d->cache.named = 0;
+		pg_forget(d);
+		d->named = 0;
 	}
 	return r;
 }
