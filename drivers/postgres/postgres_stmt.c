@@ -13,6 +13,7 @@
 
 #include "drivers/postgres/postgres_private.h"
 #include "drivers/sql/quote.h"
+#include "drivers/sql/upsert.h"
 
 #define UPDATED	"updatedDate"
 
@@ -118,38 +119,6 @@ add_sources(struct drv *d, struct buf *b, const struct sql_table *t, const uint6
 	}
 }
 
-static int
-add_keys(struct buf *b, const struct sql_table *t, struct err *err)
-{
-	for (size_t i = 0; i < t->nkeys; i++) {
-		buf_adds(b, i == 0 ? "" : ", ");
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-add_assignments(struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
-{
-	bool	first = true;
-
-	for (size_t i = t->nkeys; i < t->ncols; i++) {
-		if (!sql_mask_has(mask, i))
-			continue;
-		buf_adds(b, first ? " DO UPDATE SET " : ", ");
-		first = false;
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-		buf_adds(b, " = excluded.");
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-	}
-	if (first)
-		buf_adds(b, " DO NOTHING");
-	return 0;
-}
-
 /*
  * update_strategy = after: a row that the destination has with a later `updatedDate` stays.  With the same
  * one it is written, because two changes may share it and the events are in order.
@@ -183,11 +152,7 @@ pg_stmt_upsert(struct drv *d, struct buf *b, const struct sql_table *t, const ui
 		return -1;
 	add_sources(d, b, t, mask, native);
 	add_from(b, t, mask, native, t->ncols);
-	buf_adds(b, " ON CONFLICT (");
-	if (add_keys(b, t, err) != 0)
-		return -1;
-	buf_addc(b, ')');
-	if (add_assignments(b, t, mask, err) != 0 || add_guard(d, b, t, mask, into, err) != 0)
+	if (sql_add_conflict(b, t, mask, err) != 0 || add_guard(d, b, t, mask, into, err) != 0)
 		return -1;
 	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a statement") : 0;
 }
@@ -202,7 +167,7 @@ pg_stmt_delete(struct drv *d, struct buf *b, const struct sql_table *t, const ui
 	if (sql_quote(b, t->name, err) != 0)
 		return -1;
 	buf_adds(b, " WHERE (");
-	if (add_keys(b, t, err) != 0)
+	if (sql_add_names(b, t, NULL, 0, t->nkeys, ", ", "", err) != 0)
 		return -1;
 	buf_adds(b, ") IN (SELECT ");
 	for (size_t i = 0; i < t->nkeys; i++) {

@@ -10,6 +10,7 @@
 
 #include "drivers/sql/number.h"
 #include "drivers/sql/quote.h"
+#include "drivers/sql/upsert.h"
 #include "drivers/sqlite/sqlite_private.h"
 
 enum lite_op { OP_UPSERT, OP_UPDATE, OP_DELETE };
@@ -163,30 +164,11 @@ lite_cache_flush(struct drv *d)
 	sql_stmts_flush(&d->cache);
 }
 
-/* `sep` between, `end` after each name. */
-static int
-add_names(struct buf *b, const struct sql_table *t, const uint64_t *mask, size_t from, size_t to, const char *sep,
-    const char *format_end, struct err *err)
-{
-	bool	 first = true;
-
-	for (size_t i = from; i < to; i++) {
-		if (mask != NULL && !sql_mask_has(mask, i))
-			continue;
-		buf_adds(b, first ? "" : sep);
-		first = false;
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-		buf_adds(b, format_end);
-	}
-	return 0;
-}
-
 static int
 add_where(struct buf *b, const struct sql_table *t, struct err *err)
 {
 	buf_adds(b, " WHERE ");
-	return add_names(b, t, NULL, 0, t->nkeys, " AND ", " = ?", err);
+	return sql_add_names(b, t, NULL, 0, t->nkeys, " AND ", " = ?", err);
 }
 
 static bool
@@ -199,33 +181,6 @@ only_key(const struct sql_table *t, const uint64_t *mask)
 }
 
 static int
-add_conflict(struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
-{
-	bool	 first = true;
-
-	buf_adds(b, ") ON CONFLICT (");
-	if (add_names(b, t, NULL, 0, t->nkeys, ", ", "", err) != 0)
-		return -1;
-	if (only_key(t, mask)) {
-		buf_adds(b, ") DO NOTHING");
-		return 0;
-	}
-	buf_adds(b, ") DO UPDATE SET ");
-	for (size_t i = t->nkeys; i < t->ncols; i++) {
-		if (!sql_mask_has(mask, i))
-			continue;
-		buf_adds(b, first ? "" : ", ");
-		first = false;
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-		buf_adds(b, " = excluded.");
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
 add_upsert(struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
 {
 	bool	 first = true;
@@ -234,7 +189,7 @@ add_upsert(struct buf *b, const struct sql_table *t, const uint64_t *mask, struc
 	if (sql_quote(b, t->name, err) != 0)
 		return -1;
 	buf_adds(b, " (");
-	if (add_names(b, t, mask, 0, t->ncols, ", ", "", err) != 0)
+	if (sql_add_names(b, t, mask, 0, t->ncols, ", ", "", err) != 0)
 		return -1;
 	buf_adds(b, ") VALUES (");
 	for (size_t i = 0; i < t->ncols; i++)
@@ -242,7 +197,8 @@ add_upsert(struct buf *b, const struct sql_table *t, const uint64_t *mask, struc
 			buf_adds(b, first ? "?" : ", ?");
 			first = false;
 		}
-	return add_conflict(b, t, mask, err);
+	buf_addc(b, ')');
+	return sql_add_conflict(b, t, mask, err);
 }
 
 /* With nothing but the key this only tells whether the row exists. */
@@ -259,7 +215,7 @@ add_update(struct buf *b, const struct sql_table *t, const uint64_t *mask, struc
 		buf_adds(b, " = ");
 		if (sql_quote(b, t->cols[0].name, err) != 0)
 			return -1;
-	} else if (add_names(b, t, mask, t->nkeys, t->ncols, ", ", " = ?", err) != 0) {
+	} else if (sql_add_names(b, t, mask, t->nkeys, t->ncols, ", ", " = ?", err) != 0) {
 		return -1;
 	}
 	return add_where(b, t, err);
