@@ -257,12 +257,12 @@ the_token_names_the_api_and_a_local_api_brings_its_nats(void **state)
 static void
 assert_said(const char *text, const char *wanted)
 {
-	const char	*list = strstr(wanted, "(known: ");
+	size_t	n = strlen(wanted);
 
-	if (list == NULL)
-		assert_string_equal(text, wanted);
+	if (n > 2 && wanted[n - 1] == ' ' && wanted[n - 2] == ':')
+		assert_int_equal(strncmp(text, wanted, n), 0);
 	else
-		assert_int_equal(strncmp(text, wanted, strlen(wanted)), 0);
+		assert_string_equal(text, wanted);
 }
 
 static void
@@ -319,7 +319,7 @@ what_is_wrong_in_eds_conf_is_named_with_line_key_and_what_was_expected(void **st
 		{ "[destination a]\nurl = u:s3cr3t@h\n",
 		    ":1: destination \"a\": no driver registered for protocol u (known: " },
 		{ "[destination a]\nurl = s3cr3t\n",
-		    ":1: destination \"a\": expected a URL that starts with one of these and ://: file, sqlite, null" },
+		    ":1: destination \"a\": expected a URL that starts with one of these and ://: " },
 		{ "[destination a]\nurl = file://folder\n",
 		    ":1: destination \"a\": path is required in url which should be the directory to store files" },
 		{ "[destination a]\nurl = null://\nbackoff_min = 2m\n", ":1: destination \"a\": backoff_min is longer than backoff_max" },
