@@ -81,7 +81,8 @@ field_find(const struct json_val *key)
 		name = buf_slice(&plain);
 	}
 	for (f = 0; f < FIELDS; f++)
-		if (name.n == fields[f].name.n && strncasecmp(name.p, fields[f].name.p, name.n) == 0)
+		if (name.n == fields[f].name.n && (memcmp(name.p, fields[f].name.p, name.n) == 0 ||
+		    strncasecmp(name.p, fields[f].name.p, name.n) == 0))
 			break;
 	buf_free(&plain);
 	return f;
@@ -158,18 +159,29 @@ check_row(const struct findings *found, enum field f, struct err *err)
 	return err_set(err, ERR_INVALID, "%s: expected an object or null", fields[f].name.p);
 }
 
-/* Strings end up in the payload or in the arena, which gets all its room at once: slices must not move. */
+/*
+ * Strings end up in the payload or, with escapes, in the arena.  That gets room for all
+ * of the event when the first one comes: slices must not move, and most events have none.
+ */
+static int
+take_text(struct event *ev, const struct json_val *v, size_t most, struct slice *to, struct err *err)
+{
+	if (v->escaped && ev->arena.len == 0 && !buf_reserve(&ev->arena, most))
+		return err_set(err, ERR_NOMEM, "memory is short for an event of %zu bytes", most);
+	*to = json_text(v, &ev->arena);
+	return 0;
+}
+
 static int
 take_texts(struct event *ev, const struct findings *found, size_t most, struct err *err)
 {
-	if (!buf_reserve(&ev->arena, most))
-		return err_set(err, ERR_NOMEM, "memory is short for an event of %zu bytes", most);
 	for (enum field f = 0; f < FIELDS; f++) {
 		if (fields[f].kind != F_TEXT && fields[f].kind != F_MAYBE)
 			continue;
-		if (found->val[f].type == JV_STRING)
-			*text_of(ev, f) = json_text(&found->val[f], &ev->arena);
-		else if (fields[f].kind == F_TEXT)
+		if (found->val[f].type == JV_STRING) {
+			if (take_text(ev, &found->val[f], most, text_of(ev, f), err) != 0)
+				return -1;
+		} else if (fields[f].kind == F_TEXT)
 			*text_of(ev, f) = SLICE("");
 	}
 	return 0;
@@ -190,7 +202,7 @@ take_operation(struct event *ev, struct err *err)
 
 /* The last component of `key`, even an empty one; without `key`, the row's `id` if it is a string. */
 static int
-take_primary_key(struct event *ev, struct err *err)
+take_primary_key(struct event *ev, size_t most, struct err *err)
 {
 	struct json_val	 object, last = { .type = JV_ABSENT }, item;
 	struct json_iter it;
@@ -206,8 +218,8 @@ take_primary_key(struct event *ev, struct err *err)
 		if (last.type != JV_STRING || last.raw.n == 2)
 			return err_set(err, ERR_INVALID, "no primary key: `key` is empty and the row has no `id`");
 	}
-	if (last.type == JV_STRING)
-		ev->primary_key = json_text(&last, &ev->arena);
+	if (last.type == JV_STRING && take_text(ev, &last, most, &ev->primary_key, err) != 0)
+		return -1;
 	if (ev->primary_key.n == 0)
 		return err_set(err, ERR_INVALID, "no primary key: the last component of `key` is empty");
 	return 0;
@@ -246,7 +258,7 @@ event_parse(struct event *ev, struct slice payload, struct err *err)
 		return -1;
 	if (ev->table.n == 0)
 		return err_set(err, ERR_INVALID, "table: missing");
-	return take_primary_key(ev, err);
+	return take_primary_key(ev, payload.n, err);
 }
 
 void

@@ -80,6 +80,7 @@ wait_idle(struct deliver *d, uint64_t us)
 		return;
 	}
 	worker_unlock(w);
+	report_await_sent(w->report);	/* this call may crash like any other */
 	worker_call_begins(w);
 	driver->idle(d->life.drv);
 	worker_call_ends(w);
@@ -87,7 +88,10 @@ wait_idle(struct deliver *d, uint64_t us)
 	worker_lock(w);
 }
 
-/* Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends. */
+/*
+ * Waits for the next batch, takes it and gives its credit back.  *have_r: there is one, else the worker ends.
+ * What the batch before has to say goes out together with that credit, or before waiting and ending.
+ */
 static enum verdict
 next_batch(struct deliver *d, bool *have_r)
 {
@@ -107,14 +111,21 @@ next_batch(struct deliver *d, bool *have_r)
 		}
 		if (w->end == WORKER_DRAINS)
 			break;			/* nothing left */
-		wait_idle(d, us);
+		if (!report_queued(w->report)) {
+			wait_idle(d, us);
+			continue;
+		}
+		worker_unlock(w);
+		report_push(w->report);
+		worker_lock(w);
 	}
 	worker_unlock(w);
 	if (rc == -1)
 		return life_give_up(&d->life, V_BROKEN, &err);
 	if (*have_r)
-		report_send(w->report, IPC_CREDIT, &(union ipc_body){
+		report_queue(w->report, IPC_CREDIT, &(union ipc_body){
 			.credit = { .events = d->batch.n, .bytes = d->batch.held_bytes } });
+	report_push(w->report);
 	return V_GOES_ON;
 }
 
@@ -193,7 +204,7 @@ send_committed(struct deliver *d, uint64_t driver_us)
 {
 	const struct batch	*b = &d->batch;
 
-	report_send(d->life.w->report, IPC_COMMITTED, &(union ipc_body){
+	report_queue(d->life.w->report, IPC_COMMITTED, &(union ipc_body){
 		.committed = { .seq = b->held[b->n - 1].seq, .events = b->n_live, .bytes = b->live_bytes,
 		    .flush_us = driver_us, .process_us = mono_us() - b->held[0].arrived_us } });
 }

@@ -22,11 +22,10 @@
 
 struct link {
 	struct worker		 worker;
-	struct channel		*channel;	/* NULL once the supervisor is gone */
+	struct channel		*channel;	/* NULL once the supervisor is gone; the report writes to it */
 	struct host		*host;
 	struct life_args	 args;
 	pthread_t		 thread;
-	bool			 hello;		/* exchanged */
 	bool			 running;	/* the driver thread exists */
 	bool			 ending;	/* `deadline` holds */
 	mono_t			 deadline;
@@ -44,7 +43,6 @@ on_hello(struct link *l, const union ipc_body *body, struct err *err)
 	if (handshake_send(l->channel, PROGRAM, body->hello.generation, err) == -1 ||
 	    handshake_check(&body->hello, PROGRAM, &version, err) == -1)
 		return -1;
-	l->hello = true;
 	log_sink_set(report_log, l->worker.report);
 	return 0;
 }
@@ -142,7 +140,9 @@ on_ping(struct link *l, const union ipc_body *body, struct err *err)
 		pong.pong.queued_bytes = intake_bytes(w->intake);
 	}
 	worker_unlock(w);
-	return channel_send(l->channel, IPC_PONG, &pong, err);
+	(void)err;
+	report_queue(w->report, IPC_PONG, &pong);	/* the turn ends with a flush */
+	return 0;
 }
 
 static int
@@ -205,8 +205,8 @@ begin_end(struct link *l)
 static void
 supervisor_gone(struct link *l)
 {
+	report_detach(l->worker.report);
 	channel_free(&l->channel);
-	report_unheard(l->worker.report);
 	worker_ask_end(&l->worker, WORKER_STOPS);
 }
 
@@ -225,7 +225,7 @@ fail(struct link *l, const struct err *err)
 	l->code = err->code == ERR_INVALID || err->code == ERR_CONFLICT ? WORKER_EXIT_PROTOCOL : WORKER_EXIT_BROKEN;
 	complain(err);
 	/* What was queued, such as our HELLO, may still tell the supervisor why. */
-	if (channel_flush(l->channel, &unsent) == -1)
+	if (report_flush(l->worker.report, &unsent) == -1)
 		complain(&unsent);
 	supervisor_gone(l);
 }
@@ -249,21 +249,13 @@ read_frames(struct link *l)
 	}
 }
 
-/* Moves what the threads have reported to the socket. */
 static void
 write_frames(struct link *l)
 {
 	struct err	 err = { 0 };
 
-	if (l->channel == NULL)
+	if (report_flush(l->worker.report, &err) == 0)
 		return;
-	if (l->hello)
-		report_fetch(l->worker.report, channel_out(l->channel));
-	if (channel_flush(l->channel, &err) == 0) {
-		if (!channel_wants_write(l->channel))
-			report_sent(l->worker.report);
-		return;
-	}
 	if (err.code == ERR_NOMEM)
 		fail(l, &err);
 	else
@@ -292,7 +284,7 @@ over(struct link *l)
 		begin_end(l);
 	if (done)
 		write_frames(l);	/* the thread reported its last before it finished */
-	if (done && (l->channel == NULL || !channel_wants_write(l->channel)))
+	if (done && !report_wants_write(l->worker.report))
 		return true;
 	return l->ending && mono_now() >= l->deadline;
 }
@@ -328,21 +320,17 @@ turn(struct link *l, int sigfd)
 
 	if (l->channel != NULL) {
 		fds[2].fd = channel_fd(l->channel);
-		if (channel_wants_write(l->channel))
+		if (report_wants_write(l->worker.report))
 			fds[2].events |= POLLOUT;
 	}
 	if (poll(fds, NELEM(fds), poll_timeout(l)) == -1)
 		return;			/* interrupted: the next turn looks again */
+	if ((fds[0].revents & POLLIN) != 0)
+		report_heard(l->worker.report);
 	if ((fds[1].revents & POLLIN) != 0)
 		take_signal(l, sigfd);
 	if ((fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
 		read_frames(l);
-	if (l->channel == NULL && (fds[0].revents & POLLIN) != 0) {
-		struct buf nobody = { 0 };
-
-		report_fetch(l->worker.report, &nobody);
-		buf_free(&nobody);
-	}
 	write_frames(l);
 }
 
@@ -383,6 +371,7 @@ link_run(int fd, int sigfd, bool *stuck_r)
 		l.code = WORKER_EXIT_BROKEN;
 		return finish(&l, stuck_r);
 	}
+	report_attach(l.worker.report, l.channel);
 	while (!over(&l))
 		turn(&l, sigfd);
 	return finish(&l, stuck_r);

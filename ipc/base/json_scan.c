@@ -1,341 +1,287 @@
 /*
  * A validating JSON scanner over borrowed bytes.  Every event of every worker
- * passes through here, so strings, which are most of an event, are looked at a
- * word at a time; all the rest is plain recursive descent with a limited depth.
+ * passes through here, so strings, which are most of an event, are looked at many
+ * bytes at a time, and the nesting is kept in an array instead of the call stack.
  */
 
 #include <stdio.h>
 
+#include "ipc/base/hex.h"
+#include "ipc/base/json_bytes.h"
 #include "ipc/base/json_scan.h"
 #include "ipc/base/utf8.h"
 
 struct scan {
-	const char	*start, *p, *end;
+	const char	*end;
 	bool		 lenient;	/* invalid UTF-8 may pass                          */
-	unsigned	 depth;
-	json_member_fn	 fn;		/* gets the members of the outermost object        */
-	void		*arg;
-	const char	*what;		/* what is wrong at `p`, once something is         */
-	struct slice	 path[2];	/* the outermost keys on the way there, outer first */
+	const char	*what, *at;	/* what is wrong, and where                        */
+
+	size_t		 depth;		/* open containers ...                             */
+	char		 close[JSON_MAX_DEPTH];	/* ... and what each of them ends with     */
+	const char	*opened[2];	/* where the outermost two began                   */
+	size_t		 n_keys;	/* open members: their value has not ended         */
+	struct json_val	 key[2];	/* the outermost two                               */
 };
 
-#define ONES	0x0101010101010101u
-#define HIGHS	0x8080808080808080u
-
-static bool scan_value(struct scan *, struct json_val *);
-
-static inline bool
-fail(struct scan *s, const char *what)
+/*
+ * The steps below get the place where they begin and return the one behind
+ * what they took, or NULL with what is wrong.
+ */
+static const char *
+fail(struct scan *s, const char *p, const char *what)
 {
+	s->at = p;
 	s->what = what;
-	return false;
-}
-
-static inline bool
-is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-static inline bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static inline const char *
-skip_space(const char *p, const char *end)
-{
-	while (p < end && is_space(*p))
-		p++;
-	return p;
-}
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/* High bits at the bytes of w that are zero; exact up to and including the lowest of them. */
-static inline uint64_t
-zero_bytes(uint64_t w)
-{
-	return (w - ONES) & ~w & HIGHS;
-}
-
-static inline uint64_t
-load_word(const char *p)
-{
-	uint64_t	 w;
-
-	(void)memcpy(&w, p, sizeof(w));
-	return w;
-}
-#endif
-
-/* The first quote, backslash, control character or byte above 7F. */
-static inline const char *
-skip_plain(const char *p, const char *end)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	while (end - p >= 8) {
-		uint64_t w = load_word(p);
-		uint64_t hit = ((w | ((w - ONES * 0x20) & ~w)) & HIGHS) |
-		    zero_bytes(w ^ ONES * '"') | zero_bytes(w ^ ONES * '\\');
-
-		if (hit != 0)
-			return p + __builtin_ctzll(hit) / 8;
-		p += 8;
-	}
-#endif
-	while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-/* The first quote or backslash. */
-static inline const char *
-skip_checked(const char *p, const char *end)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	while (end - p >= 8) {
-		uint64_t w = load_word(p);
-		uint64_t hit = zero_bytes(w ^ ONES * '"') | zero_bytes(w ^ ONES * '\\');
-
-		if (hit != 0)
-			return p + __builtin_ctzll(hit) / 8;
-		p += 8;
-	}
-#endif
-	while (p < end && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-static int
-hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	return NULL;
 }
 
 /* At a backslash. */
-static bool
-scan_escape(struct scan *s)
+static const char *
+scan_escape(struct scan *s, const char *p)
 {
-	if (s->end - s->p < 2)
-		return fail(s, "string without end");
-	if (s->p[1] == 'u') {
+	if (s->end - p < 2)
+		return fail(s, p, "string without end");
+	if (p[1] == 'u') {
 		for (int i = 2; i < 6; i++) {
-			if (s->end - s->p <= i)
-				return fail(s, "string without end");
-			if (hex_value(s->p[i]) < 0)
-				return fail(s, "\\u without four hexadecimal digits");
+			if (s->end - p <= i)
+				return fail(s, p, "string without end");
+			if (hex_value(p[i]) < 0)
+				return fail(s, p, "\\u without four hexadecimal digits");
 		}
-		s->p += 6;
-		return true;
+		return p + 6;
 	}
-	if (s->p[1] == '\0' || strchr("\"\\/bfnrt", s->p[1]) == NULL)
-		return fail(s, "unknown escape in a string");
-	s->p += 2;
-	return true;
+	if (p[1] == '\0' || strchr("\"\\/bfnrt", p[1]) == NULL)
+		return fail(s, p, "unknown escape in a string");
+	return p + 2;
+}
+
+/* At something in a string that skip_plain() stopped at and that is no quote. */
+static const char *
+scan_odd(struct scan *s, const char *p, bool *escaped)
+{
+	size_t	 n;
+
+	if (p == s->end)
+		return fail(s, p, "string without end");
+	if (*p == '\\') {
+		*escaped = true;
+		return scan_escape(s, p);
+	}
+	if ((unsigned char)*p < 0x20)
+		return fail(s, p, "control character in a string");
+	do {			/* where there is one there are more */
+		n = utf8_length((const unsigned char *)p, (size_t)(s->end - p));
+		if (n == 0 && !s->lenient)
+			return fail(s, p, "invalid UTF-8");
+		p += n == 0 ? 1 : n;
+	} while (p < s->end && (unsigned char)*p >= 0x80);
+	return p;
 }
 
 /* At the opening quote. */
-static bool
-scan_string(struct scan *s, struct json_val *v)
+static inline __attribute__((always_inline)) const char *
+scan_string(struct scan *s, const char *p, struct json_val *v)
 {
-	const char	*start = s->p++;
+	const char	*start = p, *end = s->end;
+	bool		 escaped = false;
 
-	v->escaped = false;
-	for (;;) {
-		s->p = skip_plain(s->p, s->end);
-		if (s->p == s->end)
-			return fail(s, "string without end");
-		if (*s->p == '"')
-			break;
-		if (*s->p == '\\') {
-			v->escaped = true;
-			if (!scan_escape(s))
-				return false;
-		} else if ((unsigned char)*s->p < 0x20) {
-			return fail(s, "control character in a string");
-		} else {
-			size_t n = utf8_length((const unsigned char *)s->p, (size_t)(s->end - s->p));
-
-			if (n == 0 && !s->lenient)
-				return fail(s, "invalid UTF-8");
-			s->p += n == 0 ? 1 : n;
-		}
-	}
-	s->p++;
+	p++;
+	while ((p = skip_plain(p, end)) == end || *p != '"')
+		if ((p = scan_odd(s, p, &escaped)) == NULL)
+			return NULL;
+	p++;
 	v->type = JV_STRING;
-	v->raw = (struct slice){ start, (size_t)(s->p - start) };
-	return true;
+	v->escaped = escaped;
+	v->raw.p = start;
+	v->raw.n = (size_t)(p - start);
+	return p;
 }
 
-static inline bool
-scan_digits(struct scan *s)
+static inline const char *
+scan_digits(struct scan *s, const char *p)
 {
-	const char	*start = s->p;
+	const char	*start = p;
 
-	while (s->p < s->end && is_digit(*s->p))
-		s->p++;
-	return s->p > start || fail(s, "number with a digit missing");
+	while (p < s->end && is_digit(*p))
+		p++;
+	return p > start ? p : fail(s, p, "number with a digit missing");
 }
 
-static bool
-scan_number(struct scan *s, struct json_val *v)
+static const char *
+scan_number(struct scan *s, const char *p, struct json_val *v)
 {
-	const char	*start = s->p;
+	const char	*start = p;
 
-	if (*s->p == '-')
-		s->p++;
-	if (s->p < s->end && *s->p == '0') {
-		s->p++;
-		if (s->p < s->end && is_digit(*s->p))
-			return fail(s, "number with a leading zero");
-	} else if (!scan_digits(s))
-		return false;
-	if (s->p < s->end && *s->p == '.') {
-		s->p++;
-		if (!scan_digits(s))
-			return false;
-	}
-	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
-		s->p++;
-		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
-			s->p++;
-		if (!scan_digits(s))
-			return false;
+	if (*p == '-')
+		p++;
+	if (p < s->end && *p == '0') {
+		p++;
+		if (p < s->end && is_digit(*p))
+			return fail(s, p, "number with a leading zero");
+	} else if ((p = scan_digits(s, p)) == NULL)
+		return NULL;
+	if (p < s->end && *p == '.' && (p = scan_digits(s, p + 1)) == NULL)
+		return NULL;
+	if (p < s->end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < s->end && (*p == '+' || *p == '-'))
+			p++;
+		if ((p = scan_digits(s, p)) == NULL)
+			return NULL;
 	}
 	v->type = JV_NUMBER;
-	v->raw = (struct slice){ start, (size_t)(s->p - start) };
-	return true;
+	v->raw = (struct slice){ start, (size_t)(p - start) };
+	return p;
 }
 
-static bool
-scan_word(struct scan *s, struct slice word, enum json_type type, struct json_val *v)
+static const char *
+scan_word(struct scan *s, const char *p, struct slice word, enum json_type type, struct json_val *v)
 {
-	if ((size_t)(s->end - s->p) < word.n || memcmp(s->p, word.p, word.n) != 0)
-		return fail(s, "unknown word");
+	if ((size_t)(s->end - p) < word.n || memcmp(p, word.p, word.n) != 0)
+		return fail(s, p, "unknown word");
 	v->type = type;
-	v->raw = (struct slice){ s->p, word.n };
-	s->p += word.n;
-	return true;
+	v->raw = (struct slice){ p, word.n };
+	return p + word.n;
 }
 
-/* True when the container at hand goes on, false at its end or at an error. */
-static inline bool
-scan_goes_on(struct scan *s, char close, const char *expected)
-{
-	s->p = skip_space(s->p, s->end);
-	if (s->p == s->end)
-		return fail(s, "text without end");
-	if (*s->p != ',' && *s->p != close)
-		return fail(s, expected);
-	return *s->p++ == ',';
-}
-
-static inline bool
-scan_member(struct scan *s, struct json_val *key, struct json_val *val)
-{
-	s->p = skip_space(s->p, s->end);
-	if (s->p == s->end)
-		return fail(s, "text without end");
-	if (*s->p != '"')
-		return fail(s, "expected a key in quotes");
-	if (!scan_string(s, key))
-		return false;
-	s->p = skip_space(s->p, s->end);
-	if (s->p == s->end)
-		return fail(s, "text without end");
-	if (*s->p != ':')
-		return fail(s, "expected a colon");
-	s->p++;
-	if (scan_value(s, val))
-		return true;
-	s->path[1] = s->path[0];	/* on the way out the outer keys come last */
-	s->path[0] = key->raw;
-	return false;
-}
-
-static bool
-scan_object(struct scan *s)
-{
-	struct json_val	 key, val;
-
-	s->p = skip_space(s->p + 1, s->end);
-	if (s->p < s->end && *s->p == '}') {
-		s->p++;
-		return true;
-	}
-	do {
-		if (!scan_member(s, &key, &val))
-			return false;
-		if (s->depth == 1 && s->fn != NULL)
-			s->fn(s->arg, &key, &val);
-	} while (scan_goes_on(s, '}', "expected a comma or }"));
-	return s->what == NULL;
-}
-
-static bool
-scan_array(struct scan *s)
-{
-	struct json_val	 val;
-
-	s->p = skip_space(s->p + 1, s->end);
-	if (s->p < s->end && *s->p == ']') {
-		s->p++;
-		return true;
-	}
-	do {
-		if (!scan_value(s, &val))
-			return false;
-	} while (scan_goes_on(s, ']', "expected a comma or ]"));
-	return s->what == NULL;
-}
-
-static bool
-scan_container(struct scan *s, struct json_val *v)
-{
-	const char	*start = s->p;
-	bool		 ok;
-
-	if (s->depth == JSON_MAX_DEPTH)
-		return fail(s, "nesting too deep");
-	s->depth++;
-	v->type = *start == '{' ? JV_OBJECT : JV_ARRAY;
-	ok = *start == '{' ? scan_object(s) : scan_array(s);
-	s->depth--;
-	v->raw = (struct slice){ start, (size_t)(s->p - start) };
-	return ok;
-}
-
-static bool
-scan_value(struct scan *s, struct json_val *v)
+/* At something that is neither a string nor a container. */
+static const char *
+scan_scalar(struct scan *s, const char *p, struct json_val *v)
 {
 	v->escaped = false;
-	s->p = skip_space(s->p, s->end);
-	if (s->p == s->end)
-		return fail(s, "text without end");
-	switch (*s->p) {
-	case '"':
-		return scan_string(s, v);
-	case '{':
-	case '[':
-		return scan_container(s, v);
+	switch (*p) {
 	case 't':
-		return scan_word(s, SLICE("true"), JV_TRUE, v);
+		return scan_word(s, p, SLICE("true"), JV_TRUE, v);
 	case 'f':
-		return scan_word(s, SLICE("false"), JV_FALSE, v);
+		return scan_word(s, p, SLICE("false"), JV_FALSE, v);
 	case 'n':
-		return scan_word(s, SLICE("null"), JV_NULL, v);
+		return scan_word(s, p, SLICE("null"), JV_NULL, v);
 	default:
-		if (*s->p == '-' || is_digit(*s->p))
-			return scan_number(s, v);
-		return fail(s, "expected a value");
+		if (*p == '-' || is_digit(*p))
+			return scan_number(s, p, v);
+		return fail(s, p, "expected a value");
+	}
+}
+
+/* At the next byte that is not white space; there has to be one. */
+static inline const char *
+scan_space(struct scan *s, const char *p)
+{
+	p = skip_space(p, s->end);
+	return p < s->end ? p : fail(s, p, "text without end");
+}
+
+/* A key, and what is before its value. */
+static inline const char *
+scan_key(struct scan *s, const char *p)
+{
+	struct json_val	 deep, *key = s->n_keys < NELEM(s->key) ? &s->key[s->n_keys] : &deep;
+
+	if ((p = scan_space(s, p)) == NULL)
+		return NULL;
+	if (*p != '"')
+		return fail(s, p, "expected a key in quotes");
+	if ((p = scan_string(s, p, key)) == NULL || (p = scan_space(s, p)) == NULL)
+		return NULL;
+	if (*p != ':')
+		return fail(s, p, "expected a colon");
+	s->n_keys++;
+	return p + 1;
+}
+
+static inline bool
+in_object(const struct scan *s)
+{
+	return s->depth > 0 && s->close[s->depth - 1] == '}';
+}
+
+/* At the opening bracket. */
+static inline const char *
+open_container(struct scan *s, const char *p)
+{
+	if (s->depth == JSON_MAX_DEPTH)
+		return fail(s, p, "nesting too deep");
+	if (s->depth < NELEM(s->opened))
+		s->opened[s->depth] = p;
+	s->close[s->depth++] = *p == '{' ? '}' : ']';
+	return skip_space(p + 1, s->end);
+}
+
+/* At the closing bracket; *v is what ended, if it is of the outermost two levels: nobody asks about others. */
+static inline const char *
+close_container(struct scan *s, const char *p, struct json_val *v)
+{
+	p++;
+	s->depth--;
+	if (s->depth < NELEM(s->opened)) {
+		v->type = s->close[s->depth] == '}' ? JV_OBJECT : JV_ARRAY;
+		v->escaped = false;
+		v->raw = (struct slice){ s->opened[s->depth], (size_t)(p - s->opened[s->depth]) };
+	}
+	return p;
+}
+
+/* What is there to do next? */
+enum step { AT_VALUE, AT_KEY, BEHIND_VALUE };
+
+/* Begins a value, which for all but a container means that it is over, too. */
+static inline const char *
+begin_value(struct scan *s, const char *p, struct json_val *v, enum step *step_r)
+{
+	*step_r = BEHIND_VALUE;
+	if ((p = scan_space(s, p)) == NULL)
+		return NULL;
+	if (*p == '"')
+		return scan_string(s, p, v);
+	if (*p != '{' && *p != '[')
+		return scan_scalar(s, p, v);
+	if ((p = open_container(s, p)) == NULL)
+		return NULL;
+	if (p < s->end && *p == s->close[s->depth - 1])
+		return close_container(s, p, v);
+	*step_r = in_object(s) ? AT_KEY : AT_VALUE;
+	return p;
+}
+
+/* In a container, behind one of its values: it goes on, or it ends and is a value that has ended. */
+static inline const char *
+behind_value(struct scan *s, const char *p, struct json_val *v, enum step *step_r)
+{
+	char	 close = s->close[s->depth - 1];
+
+	if ((p = scan_space(s, p)) == NULL)
+		return NULL;
+	if (*p == close) {
+		*step_r = BEHIND_VALUE;
+		return close_container(s, p, v);
+	}
+	if (*p != ',')
+		return fail(s, p, close == '}' ? "expected a comma or }" : "expected a comma or ]");
+	*step_r = close == '}' ? AT_KEY : AT_VALUE;
+	return p + 1;
+}
+
+static const char *
+scan_root(struct scan *s, const char *p, json_member_fn fn, void *arg, struct json_val *v)
+{
+	enum step	 step = AT_VALUE;
+
+	for (;;) {
+		if (step == AT_KEY && (p = scan_key(s, p)) == NULL)
+			return NULL;
+		if (step != BEHIND_VALUE && (p = begin_value(s, p, v, &step)) == NULL)
+			return NULL;
+		if (step != BEHIND_VALUE)
+			continue;
+		if (s->depth == 0)
+			return p;
+		if (in_object(s)) {
+			s->n_keys--;
+			if (s->depth == 1 && fn != NULL)
+				fn(arg, &s->key[0], v);
+		}
+		if ((p = behind_value(s, p, v, &step)) == NULL)
+			return NULL;
 	}
 }
 
@@ -352,272 +298,40 @@ is_presentable(struct slice key)
 }
 
 static int
-scan_failed(const struct scan *s, struct err *err)
+scan_failed(const struct scan *s, struct slice text, struct err *err)
 {
 	char	 where[150] = "";
 
-	for (size_t i = 0; i < NELEM(s->path) && s->path[i].p != NULL; i++) {
-		struct slice key = is_presentable(s->path[i]) ? s->path[i] : SLICE("\"?\"");
+	for (size_t i = 0; i < NELEM(s->key) && i < s->n_keys; i++) {
+		struct slice key = is_presentable(s->key[i].raw) ? s->key[i].raw : SLICE("\"?\"");
 		size_t n = strlen(where);
 
 		(void)snprintf(where + n, sizeof(where) - n, "%s" SLICE_FMT, i == 0 ? " in " : ".",
 		    (int)key.n - 2, key.p + 1);
 	}
-	return err_set(err, ERR_INVALID, "%s at byte %zu%s", s->what, (size_t)(s->p - s->start), where);
+	return err_set(err, ERR_INVALID, "%s at byte %zu%s", s->what, (size_t)(s->at - text.p), where);
 }
 
 int
 json_scan_members(struct slice text, bool lenient_utf8, json_member_fn fn, void *arg, struct json_val *root_r,
     struct err *err)
 {
-	struct scan	 s = { .lenient = lenient_utf8, .fn = fn, .arg = arg };
+	struct scan	 s;
+	const char	*p;
 
 	if (text.p == NULL)
 		text = SLICE("");
-	s.start = s.p = text.p;
 	s.end = text.p + text.n;
-	if (!scan_value(&s, root_r))
-		return scan_failed(&s, err);
-	s.p = skip_space(s.p, s.end);
-	if (s.p < s.end) {
-		(void)fail(&s, "something after the end of the value");
-		return scan_failed(&s, err);
-	}
-	return 0;
+	s.lenient = lenient_utf8;
+	s.depth = s.n_keys = 0;
+	p = scan_root(&s, text.p, fn, arg, root_r);
+	if (p != NULL && (p = skip_space(p, s.end)) < s.end)
+		p = fail(&s, p, "something after the end of the value");
+	return p == NULL ? scan_failed(&s, text, err) : 0;
 }
 
 int
 json_scan(struct slice text, bool lenient_utf8, struct json_val *root_r, struct err *err)
 {
 	return json_scan_members(text, lenient_utf8, NULL, NULL, root_r, err);
-}
-
-void
-json_iter_init(struct json_iter *it, const struct json_val *v)
-{
-	if (v->type != JV_OBJECT && v->type != JV_ARRAY) {
-		*it = (struct json_iter){ NULL, NULL };
-		return;
-	}
-	it->at = v->raw.p + 1;
-	it->end = v->raw.p + v->raw.n - 1;
-}
-
-/* From the opening quote to behind the closing one of a string that is known to be good. */
-static inline const char *
-skip_string(const char *p, const char *end, bool *escaped_r)
-{
-	*escaped_r = false;
-	for (p = skip_checked(p + 1, end); p < end && *p == '\\'; p = skip_checked(p + 2, end))
-		*escaped_r = true;
-	return p + 1;
-}
-
-static const char *
-skip_container(const char *p, const char *end)
-{
-	size_t	 depth = 0;
-	bool	 escaped;
-
-	do {
-		switch (*p) {
-		case '"':
-			p = skip_string(p, end, &escaped);
-			continue;
-		case '{':
-		case '[':
-			depth++;
-			break;
-		case '}':
-		case ']':
-			depth--;
-			break;
-		}
-		p++;
-	} while (depth > 0 && p < end);
-	return p;
-}
-
-/* Takes the next value of a text that json_scan() has accepted. */
-static bool
-next_value(struct json_iter *it, struct json_val *v)
-{
-	const char	*p = it->at;
-
-	while (p < it->end && (is_space(*p) || *p == ',' || *p == ':'))
-		p++;
-	it->at = p;
-	if (p == it->end)
-		return false;
-	v->escaped = false;
-	switch (*p) {
-	case '"':
-		v->type = JV_STRING;
-		p = skip_string(p, it->end, &v->escaped);
-		break;
-	case '{':
-	case '[':
-		v->type = *p == '{' ? JV_OBJECT : JV_ARRAY;
-		p = skip_container(p, it->end);
-		break;
-	case 't':
-		v->type = JV_TRUE;
-		p += 4;
-		break;
-	case 'f':
-		v->type = JV_FALSE;
-		p += 5;
-		break;
-	case 'n':
-		v->type = JV_NULL;
-		p += 4;
-		break;
-	default:
-		v->type = JV_NUMBER;
-		while (p < it->end && *p != ',' && !is_space(*p))
-			p++;
-		break;
-	}
-	v->raw = (struct slice){ it->at, (size_t)(p - it->at) };
-	it->at = p;
-	return true;
-}
-
-bool
-json_object_next(struct json_iter *it, struct json_val *key_r, struct json_val *val_r)
-{
-	return next_value(it, key_r) && next_value(it, val_r);
-}
-
-bool
-json_array_next(struct json_iter *it, struct json_val *val_r)
-{
-	return next_value(it, val_r);
-}
-
-static uint32_t
-hex4(const char *p)
-{
-	uint32_t	 v = 0;
-
-	for (int i = 0; i < 4; i++)
-		v = v << 4 | (uint32_t)hex_value(p[i]);
-	return v;
-}
-
-/* Behind "\u" at p: the code point, and how many bytes of text it took from the backslash on. */
-static uint32_t
-unescape_u(const char *p, const char *end, size_t *taken_r)
-{
-	uint32_t	 cp = hex4(p), low;
-
-	*taken_r = 6;
-	if (cp < 0xd800 || cp > 0xdfff)
-		return cp;
-	if (cp < 0xdc00 && end - p >= 10 && p[4] == '\\' && p[5] == 'u') {
-		low = hex4(p + 6);
-		if (low >= 0xdc00 && low <= 0xdfff) {
-			*taken_r = 12;
-			return 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
-		}
-	}
-	return 0xfffd;		/* a surrogate without its other half */
-}
-
-/* Decodes one character at *p into out_r; returns its length and moves *p on. */
-static size_t
-decode_one(const char **p, const char *end, char out_r[4])
-{
-	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-	const char	*at = *p, *letter;
-	size_t		 taken, n;
-
-	if (*at != '\\') {
-		n = utf8_length((const unsigned char *)at, (size_t)(end - at));
-		if (n == 0) {
-			*p += 1;
-			return utf8_put(0xfffd, out_r);
-		}
-		(void)memcpy(out_r, at, n);
-		*p += n;
-		return n;
-	}
-	if (at[1] == 'u') {
-		n = utf8_put(unescape_u(at + 2, end, &taken), out_r);
-		*p += taken;
-		return n;
-	}
-	letter = strchr(from, at[1]);
-	out_r[0] = letter == NULL ? at[1] : to[letter - from];
-	*p += 2;
-	return 1;
-}
-
-void
-json_unescape(struct buf *b, const struct json_val *v)
-{
-	const char	*p = v->raw.p + 1, *end = v->raw.p + v->raw.n - 1;
-
-	while (p < end) {
-		const char *run = p;
-		char one[4];
-
-		p = skip_plain(p, end);
-		buf_add(b, run, (size_t)(p - run));
-		if (p < end) {
-			size_t n = decode_one(&p, end, one);
-
-			buf_add(b, one, n);
-		}
-	}
-}
-
-struct slice
-json_text(const struct json_val *v, struct buf *arena)
-{
-	size_t	 at = arena->len;
-
-	if (!v->escaped)
-		return (struct slice){ v->raw.p + 1, v->raw.n - 2 };
-	json_unescape(arena, v);
-	if (arena->oom)
-		return (struct slice){ NULL, 0 };
-	return (struct slice){ (const char *)arena->data + at, arena->len - at };
-}
-
-bool
-json_string_eq(const struct json_val *v, const char *want)
-{
-	const char	*p = v->raw.p + 1, *end = v->raw.p + v->raw.n - 1;
-	size_t		 left = strlen(want);
-
-	if (v->type != JV_STRING)
-		return false;
-	if (!v->escaped)
-		return (size_t)(end - p) == left && memcmp(p, want, left) == 0;
-	while (p < end) {
-		char one[4];
-		size_t n = decode_one(&p, end, one);
-
-		if (n > left || memcmp(one, want, n) != 0)
-			return false;
-		want += n;
-		left -= n;
-	}
-	return left == 0;
-}
-
-struct json_val
-json_member(const struct json_val *object, const char *name)
-{
-	struct json_val	 key, val, found = { .type = JV_ABSENT };
-	struct json_iter it;
-
-	if (object->type != JV_OBJECT)
-		return found;
-	json_iter_init(&it, object);
-	while (json_object_next(&it, &key, &val))
-		if (json_string_eq(&key, name))
-			found = val;
-	return found;
 }

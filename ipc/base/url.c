@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "ipc/base/hex.h"
 #include "ipc/base/url_private.h"
 
 static bool
@@ -29,18 +30,6 @@ is_digits(struct slice s)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
 	return true;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 bool

@@ -248,6 +248,8 @@ set_options(struct link *l, const struct link_options *o)
 	if (s == NATS_OK)
 		s = natsOptions_SetIOBufSize(l->opts, IO_BYTES);
 	if (s == NATS_OK)
+		s = natsOptions_SetSendAsap(l->opts, true);	/* here: tell our loop, instead of a thread that tells it a ms later */
+	if (s == NATS_OK)
 		s = natsOptions_SetAllowReconnect(l->opts, false);
 	if (s == NATS_OK)
 		s = natsOptions_SetPingInterval(l->opts, 30000);
