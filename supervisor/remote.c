@@ -159,10 +159,21 @@ refuse(struct supervisor *s, enum hq_action action, const char *reply, const cha
 	buf_free(&b);
 }
 
+/* The answer follows when HQ has the file. */
+static void
+do_sendlogs(struct supervisor *s, const struct notice *n, const char *reply)
+{
+	(void)n;
+	(void)reply;
+	if (s->logs == NULL)
+		log_warn(&s->log, "there is no log file to send to HQ (log_file_size = 0)");
+	logs_send(s);
+}
+
 static void	(*const handlers[HQ_ACTIONS])(struct supervisor *, const struct notice *, const char *reply) = {
 	[HQ_restart] = do_restart, [HQ_ping] = do_ping, [HQ_shutdown] = do_shutdown, [HQ_pause] = do_pause,
 	[HQ_unpause] = do_unpause, [HQ_driverconfig] = do_driverconfig, [HQ_configure] = remote_configure,
-	[HQ_validate] = remote_validate,
+	[HQ_validate] = remote_validate, [HQ_sendlogs] = do_sendlogs,
 };
 
 /* What the audit shows of the details: texts that are no secrets, URLs masked. */

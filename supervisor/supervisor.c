@@ -75,6 +75,8 @@ build(struct supervisor *s, struct err *err)
 {
 	if ((s->lock_fd = data_dir_lock(s->config->data_dir, err)) == -1)
 		return -1;
+	if (logs_init(s, err) == -1)
+		return -1;
 	if (sd_notify_new(&s->sd, err) == -1 || store_open(&s->store, s->config->data_dir, err) == -1 ||
 	    audit_open(&s->audit, s->config->data_dir, err) == -1 ||
 	    window_new(&s->window, free_message, err) == -1 || metrics_new(&s->metrics, err) == -1 ||
@@ -121,6 +123,7 @@ take_down(struct supervisor *s)
 		upstream_flush(s->upstream, 2000);
 	lifetime_free(s);
 	remote_stop(s);
+	logs_dismiss(s);
 	heart_stop(s);
 	settle_stop(s);
 	command_check_end(s);
@@ -136,6 +139,7 @@ take_down(struct supervisor *s)
 	metrics_free(&s->metrics);
 	store_close(&s->store);
 	audit_close(&s->audit);
+	logs_free(s);
 	if (s->again)
 		sd_notify_hand_on(s->sd);
 	sd_notify_free(&s->sd);

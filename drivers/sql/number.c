@@ -182,6 +182,17 @@ sql_number_double(struct slice text, double *out_r)
 }
 
 bool
+sql_number_decimals(struct slice text, long *decimals_r)
+{
+	struct decimal	 d;
+
+	if (text.n == 0 || !decimal_parse(&d, text) || !d.fits)
+		return false;
+	*decimals_r = d.exponent < 0 ? -d.exponent : 0;
+	return true;
+}
+
+bool
 sql_number_float(struct slice text)
 {
 	struct decimal	 d;

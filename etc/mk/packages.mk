@@ -10,6 +10,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libmicrohttpd-dev \
 	libmsgpack-dev \
 	libnats-dev \
+	libpq-dev \
 	libsqlite3-dev \
 	libssl-dev \
 	zlib1g-dev
@@ -21,8 +22,10 @@ PKG_TEST  = $(PKG_DEMO) \
 	libcmocka-dev \
 	mandoc \
 	mariadb-server \
+	postgresql-15 \
 	procps \
 	python3-msgpack \
+	python3-psycopg2 \
 	python3-pymysql \
 	python3-pytest \
 	python3-pytest-xdist \

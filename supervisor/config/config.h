@@ -66,6 +66,7 @@ struct config {
 	uint16_t	 port;			/* 0: no HTTP endpoints */
 	enum log_level	 log_level;
 	bool		 log_timestamps;
+	uint64_t	 log_file_size, log_keep_size;
 	char		*log_label;
 	char		*worker_program;	/* NULL: beside eds, else libexec */
 	uint64_t	 window_bytes;		/* most memory for events in flight */

@@ -10,6 +10,7 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from tests.support import lab as laboratory, natsd     # noqa: E402
+from tests.support.postgres_fixtures import own_postgres, postgres_server, postgres_template   # noqa: E402,F401
 
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|: runtime error: ).*")
 
