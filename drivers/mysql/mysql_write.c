@@ -112,20 +112,23 @@ default_for(const struct sql_table *t, size_t at)
 	return sql_row_default(t->cols[at].kind);
 }
 
-/* Fractions of a second that a table has no room for are left out, and that is said: once for each table. */
+/*
+ * Fractions of a second that a column has no room for are left out, and that is said: for each table
+ * with less than microseconds, else once.
+ */
 static void
 tell_finer(struct drv *d, const struct sql_table *t, size_t at)
 {
-	struct slice	 rest = buf_slice(&d->told), name;
+	bool		 coarse = type_at(t, at).digits < 6;
+	struct slice	 rest = buf_slice(&d->told), name, about = coarse ? t->name : SLICE("");
 
-	while (slice_cut(&rest, '\0', &name))
-		if (slice_eq(name, t->name))
+	while (slice_cut(&rest, '\0', &name) && rest.p != NULL)
+		if (slice_eq(name, about))
 			return;
-	buf_adds_slice(&d->told, t->name);
+	buf_adds_slice(&d->told, about);
 	buf_addc(&d->told, '\0');
-	log_warn(d->log, "times such as table %s has in column %s are finer than the column: the rest of the fraction is left "
-	    "out%s", t->name.p, t->cols[at].name.p, type_at(t, at).digits < 6 ? "; ALTER TABLE ... MODIFY ... DATETIME(6) keeps "
-	    "microseconds" : "");
+	log_warn(d->log, "times such as table %s has in column %s are finer than the column, the rest of the fraction is left "
+	    "out%s", t->name.p, t->cols[at].name.p, coarse ? "; ALTER TABLE ... MODIFY ... DATETIME(6) keeps microseconds" : "");
 }
 
 static int

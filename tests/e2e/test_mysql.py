@@ -11,7 +11,7 @@ from tests.support.gojson import Num
 
 # Arrays as MariaDB takes them, and statements of several rows as for MySQL.
 BOTH = pytest.mark.parametrize("bulk", ["auto", "off"])
-VAN, EMOJI = "\U0001f69a", "\U0001f697"
+EMOJI = "\U0001f697"
 
 
 @pytest.fixture

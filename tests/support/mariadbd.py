@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import tempfile
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
+from urllib.parse import quote, urlencode
 
 from tests.support import proc
+from tests.support.oracle import compare_value
 
 PASSWORD = "s3cret/+%@:?#word"      # every character that a URL has a use for
 # Small and quick, but as durable and as strict about packets as a real one.
@@ -26,14 +28,6 @@ def missing():
     except ImportError:
         return "pymysql is not installed: install the package python3-pymysql"
     return ""
-
-
-def _as_mysql():
-    """What is put in front of a server program: none of them is to run as root."""
-    if os.getuid() != 0:
-        return []
-    account = pwd.getpwnam("mysql")
-    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--"]
 
 
 class MariaDb:
@@ -55,10 +49,11 @@ class MariaDb:
         if os.getuid() == 0:
             account = pwd.getpwnam("mysql")
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        done = subprocess.run([*_as_mysql(), "mariadb-install-db", "--no-defaults", "--skip-test-db",
+        done = subprocess.run([*proc.as_account("mysql"), "mariadb-install-db", "--no-defaults", "--skip-test-db",
                                "--auth-root-authentication-method=normal", "--datadir=" + self.data,
                                "--innodb-log-file-size=48M"],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "TMPDIR": self.folder})     # in /tmp several get in each other's way
         if done.returncode != 0:
             raise RuntimeError(f"mariadb-install-db ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
@@ -68,8 +63,8 @@ class MariaDb:
             self._install()
         program = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
         self._process = proc.Process([
-            *_as_mysql(), program, "--no-defaults", "--datadir=" + self.data, "--socket=" + self.socket,
-            f"--port={self.port}", "--bind-address=127.0.0.1", "--pid-file=" + os.path.join(self.folder, "pid"),
+            *proc.as_account("mysql"), program, "--no-defaults", "--datadir=" + self.data, "--socket=" + self.socket,
+            "--tmpdir=" + self.folder, f"--port={self.port}", "--bind-address=127.0.0.1", "--pid-file=" + os.path.join(self.folder, "pid"),
             *SETTINGS, *self._settings, *more], os.path.join(self.folder, "mariadbd.log"))
         proc.wait_until(self._answers, lambda: "MariaDB to answer; it said:\n" + self._process.last_lines(), 30)
         return self
@@ -145,7 +140,6 @@ class MariaDb:
         return database
 
     def url(self, database, user="eds", password=PASSWORD, port=None, **query):
-        from urllib.parse import quote, urlencode
         return (f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{port or self.port}/"
                 f"{quote(database, safe='')}" + ("?" + urlencode(query) if query else ""))
 
@@ -172,29 +166,12 @@ class MariaDb:
 
     def differences(self, oracle, database):
         """What is wrong in a database after the events that an Oracle took note of."""
-        found, present = [], self.tables(database)
-        for table, schema in oracle.schemas.items():
-            if table in present:
-                rows = self.rows(database, table)
-                _as_published(oracle.expected_rows().get(table, {}), rows, schema["properties"])
-                found += oracle.compare_rows(table, rows)
-            elif oracle.expected_rows().get(table):
-                found.append(f"{table}: no such table")
-        return found[:20]
+        return oracle.compare_tables(self.tables(database), lambda t: list(self.rows(database, t).values()), problem)
 
 
-def moment(text):
-    """A time in UTC, to the microsecond."""
-    whole, _, rest = text.replace("T", " ").partition(".")
-    digits = rest.rstrip("Z")
-    when = datetime.strptime(whole.rstrip("Z"), "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
-    return when + timedelta(microseconds=int((digits + "000000")[:6]) if digits else 0)
-
-
-def _as_published(expected, rows, properties):
-    """Times in `rows` that are those which were published get their spelling."""
-    for key, row in rows.items():
-        for column, prop in properties.items():
-            want, have = expected.get(key, {}).get(column), row.get(column)
-            if prop.get("format") == "date-time" and isinstance(want, str) and isinstance(have, str):
-                row[column] = want if moment(want) == moment(have) else have
+def problem(prop, expected, actual):
+    """As oracle.compare_value(), with times in UTC to the microsecond."""
+    if prop.get("format") == "date-time" and isinstance(expected, str) and isinstance(actual, str):
+        same = datetime.fromisoformat(expected) == datetime.fromisoformat(actual + "Z")
+        return "" if same else f"{actual!r} instead of {expected!r}"
+    return compare_value(prop, expected, actual)
