@@ -19,7 +19,9 @@ TOO_MANY = 20       # differences that are listed one by one
 class Oracle:
     """record() every published event, in order."""
 
-    def __init__(self, schemas):
+    def __init__(self, schemas, files=True):
+        """`files`: also what is to stand at a file destination, which takes every payload to remember."""
+        self._with_files = files
         self.schemas = {s["table"]: s for s in schemas.values()}
         self._rows = {}
         self._files = {}
@@ -31,7 +33,8 @@ class Oracle:
             payload = getattr(payload, "payload", payload)
             event = gojson.envelope(payload)
             key = gojson.primary_key(event)
-            self._files[f"{event['table']}/{event['timestamp'] // 1000}-{key}.json"] = payload
+            if self._with_files:
+                self._files[f"{event['table']}/{event['timestamp'] // 1000}-{key}.json"] = payload
             self._apply(event, key)
             self.count += 1
 
