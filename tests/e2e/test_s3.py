@@ -286,9 +286,9 @@ def test_h63_an_outage_of_everything_ends_in_time_and_so_does_the_server(enrolle
     peer.misbehave(lambda request: s3peer.slow_down())
     lab.publish(2000)
     wait_trouble(lab, "SlowDown")
-    peer.misbehave(lambda request: s3peer.hang(60))
-    asked = peer.count()
-    lab.wait_until(lambda: peer.count() > asked + 3, "requests that hang")
+    hung = []
+    peer.misbehave(lambda request: hung.append(request) or s3peer.hang(60))
+    lab.wait_until(lambda: hung, "requests that hang")
     assert lab.stop_eds(timeout=10) == 0
     peer.be_well()
     lab.start_eds()
