@@ -5,7 +5,7 @@ import json
 from tests.bench import path_sql_common as common
 from tests.support import postgresd
 
-ROWS = ("postgres", "postgres latency")
+ROWS = ("postgres", "postgres-latency")
 LEAST_OF_ROWS = 3.0
 SQL_TYPES = {"b": "BOOLEAN", "d": "DOUBLE PRECISION", "i": "BIGINT", "j": "JSONB", "t": "TEXT",
              "z": "TIMESTAMP WITH TIME ZONE"}

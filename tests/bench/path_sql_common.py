@@ -106,14 +106,14 @@ def events_file(folder):
 
 
 def measure(bench, server, name, least_of_rows, wanted):
-    """The rows NAME and NAME latency: the path next to the best bare program and next to the Go server's way."""
+    """The rows NAME and NAME-latency: the path next to the best bare program and next to the Go server's way."""
     path = events_file(os.path.join(os.path.dirname(bench.bed.events_path)))
     with Bed(path, bench.bed.storage, folder=tempfile.mkdtemp(prefix="eds-bench-"),
              hq_options={"schemas": SCHEMAS}) as bed:
         own = type(bench)(bed, bench.table, bench.rounds)
         if name in wanted:
             _rates(own, server, name, least_of_rows)
-        if name + " latency" in wanted:
+        if name + "-latency" in wanted:
             _latency(own, server, name)
 
 
