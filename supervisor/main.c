@@ -72,8 +72,9 @@ run(struct cli *cli)
 	case CLI_VERSION:
 		(void)puts(EDS_VERSION);
 		return 0;
-	case CLI_DOWNLOAD:
 	case CLI_IMPORT:
+		return cmd_import(cli);
+	case CLI_DOWNLOAD:
 	case CLI_PUBLICKEY:
 		(void)fprintf(stderr, "eds %s comes with a later version\n", cli_command_info(cli->command)->word);
 		return EXIT_USAGE;

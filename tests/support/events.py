@@ -69,6 +69,10 @@ class EventStream:
         key = self.rng.choice(list(rows))
         return self.update(table, key) if dice < 0.87 else self.delete(table, key)
 
+    def snapshot(self):
+        """(time in nanoseconds, {table: [row as JSON bytes, ...]}): everything as it is now."""
+        return self._mvcc, {t: [write_json(r).encode() for r in list(rows.values())] for t, rows in self.rows.items()}
+
     # ---- single changes, for tests that want a certain one
 
     def insert(self, table, key=None, **columns):
