@@ -1,0 +1,41 @@
+"""SQL Server, as far as it can be had here: the real programs against tests.support.tds, which takes the driver's
+statements by what they say.  tests/e2e/sqlserver-live does the same with a real server."""
+import pytest
+
+from tests.support.tds import TdsServer
+
+
+@pytest.fixture
+def server():
+    with TdsServer() as server:
+        yield server
+        assert server.complaints == []
+
+
+def differences(lab, server):
+    """What is wrong at the peer, by the oracle."""
+    found = []
+    for table in lab.oracle.schemas:
+        rows = server.engine.rows(table) if server.engine.table(table) else []
+        found += lab.oracle.compare_rows(table, {r["id"]: r for r in rows})
+    return found
+
+
+def every_kind_of_change(stream):
+    events = []
+    for table in stream.tables:
+        first, second = stream.insert(table), stream.insert(table)
+        events += [first, second, stream.update(table, first.key), stream.update(table, second.key),
+                   stream.delete(table, first.key), stream.insert(table, key=first.key)]
+    return events
+
+
+def test_every_change_of_every_table_arrives_exactly(enrolled, server):
+    lab = enrolled
+    lab.start_eds({"mssql": server.url()})
+    lab.wait_running()
+    events = lab.publish_events(every_kind_of_change(lab.events)) + lab.publish(1500)
+    lab.wait_delivered()
+    assert differences(lab, server)[:5] == []
+    d = lab.destination("mssql")
+    assert (d["committed"], d["quarantined"]) == (len(events), 0)
