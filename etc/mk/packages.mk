@@ -7,6 +7,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libinih-dev \
 	libjansson-dev \
 	liblmdb-dev \
+	libmariadb-dev \
 	libmicrohttpd-dev \
 	libmsgpack-dev \
 	libnats-dev \
@@ -21,10 +22,12 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 PKG_TEST  = $(PKG_DEMO) \
 	libcmocka-dev \
 	mandoc \
+	mariadb-server \
 	postgresql-15 \
 	procps \
 	python3-msgpack \
 	python3-psycopg2 \
+	python3-pymysql \
 	python3-pytest \
 	python3-pytest-xdist \
 	sqlite3

@@ -69,6 +69,17 @@ def enrolled(lab):
     return lab
 
 
+@pytest.fixture(scope="session")
+def mariadb():
+    """One server for all tests of a pytest process; each test has a database of its own."""
+    from tests.support import mariadbd
+    reason = mariadbd.missing()
+    if reason:
+        pytest.skip(reason)
+    with mariadbd.MariaDb() as server:
+        yield server
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
