@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, field
 
 from tests.support import tds_wire as wire
+from tests.support.oracle import compare_value
 from tests.support.tsql_engine import Engine, Session
 from tests.support.tsql_parse import SqlError, parse_parameters
 
@@ -135,6 +136,12 @@ class TdsServer:
     def faults_left(self):
         with self._lock:
             return sum(f.times for f in self._faults)
+
+    def differences(self, oracle):
+        """What stands here and should not, or the other way round."""
+        with self.engine.lock:
+            names = [t for t in oracle.schemas if self.engine.table(t) is not None]
+            return oracle.compare_tables(names, self.engine.rows, compare_value)
 
     def texts(self):
         """Every text that was sent, inner ones of sp_executesql behind the outer."""
