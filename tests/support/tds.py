@@ -37,6 +37,7 @@ MESSAGES = {
     4060: (11, 'Cannot open database "eds" requested by the login. The login failed.'),
     9002: (17, "The transaction log for database 'eds' is full due to 'LOG_BACKUP'."),
     10928: (20, "Resource ID: 1. The request limit for the database is 90 and has been reached."),
+    18488: (14, "Login failed for user 'sa'. Reason: The password of the account must be changed."),
     18456: (14, "Login failed for user 'sa'."),
     40501: (20, "The service is currently busy. Retry the request after 10 seconds. Incident ID: 1. Code: 1."),
     40613: (20, "Database 'eds' on server 'peer' is not currently available. Please retry the connection later."),
@@ -82,7 +83,9 @@ class TdsServer:
             self.ca_path, certificate, key = make_certificates(folder, name)
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate, key)
+            self._context.maximum_version = ssl.TLSVersion.TLSv1_2      # what TDS 7.4 ends at
         self.requests, self.logins, self.complaints = [], [], []
+        self.before_text = lambda text: None        # called with every text before it is run
         self._faults, self._lock, self._open = [], threading.Lock(), set()
         self._listener = self._thread = None
         self.port = 0
@@ -301,6 +304,7 @@ class Connection:
         self.session.call(request.text, types, {n: v for n, (_, v) in request.parameters.items()})
 
     def _on_script(self, text):
+        self.server.before_text(text)
         action = self.server._strike(text, "error", "cut", "hang")
         if action == "cut":
             raise Cut

@@ -29,6 +29,7 @@ class Table:
         self.schema, self.name, self.columns = schema, name, columns
         self.key = [k.lower() for k in key]
         self.rows = {}              # key values -> {lower name: value}
+        self.checks = []            # called with every row to be stored; what they raise refuses it
         self._serial = 0
 
     def column(self, name):
@@ -42,7 +43,7 @@ class Table:
 
     def clone(self):
         copy = Table(self.schema, self.name, list(self.columns), self.key)
-        copy.rows, copy._serial = dict(self.rows), self._serial
+        copy.rows, copy._serial, copy.checks = dict(self.rows), self._serial, self.checks
         return copy
 
     def identity(self, row):
@@ -68,6 +69,8 @@ class Table:
             raise
 
     def put(self, row):
+        for check in self.checks:
+            check(row)
         identity = self.identity(row)
         if identity in self.rows:
             shown = ", ".join(str(row[k]) for k in self.key)
