@@ -6,9 +6,11 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libinih-dev \
 	libjansson-dev \
 	liblmdb-dev \
+	libmariadb-dev \
 	libmicrohttpd-dev \
 	libmsgpack-dev \
 	libnats-dev \
+	libpq-dev \
 	libsqlite3-dev \
 	libssl-dev \
 	zlib1g-dev
@@ -21,8 +23,12 @@ PKG_TEST  = $(PKG_DEMO) \
 	gpgv \
 	libcmocka-dev \
 	mandoc \
+	mariadb-server \
+	postgresql-15 \
 	procps \
 	python3-msgpack \
+	python3-psycopg2 \
+	python3-pymysql \
 	python3-pytest \
 	python3-pytest-xdist \
 	sqlite3
