@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from tests.support import natsd, proc
 from tests.support.gojson import Num
+from tests.support.lab import descendants, start_time
 from tests.support.oracle import compare_value
 
 PASSWORD = "s3cret/+%@:?#word"      # every character that a URL has a use for
@@ -123,8 +124,13 @@ class Postgres:
             self._process.wait(30)
 
     def kill(self):
-        if self._process:
-            self._process.kill()
+        """The postmaster; the others find themselves orphaned and end, before which there can be no new one."""
+        if not self.running():
+            return
+        children = descendants(self.pid)
+        self._process.kill()
+        proc.wait_until(lambda: all(start_time(p) != started for p, started in children.items()),
+                        "the orphans of PostgreSQL to end", 60)
 
     def restart(self, how="stop", **settings):
         getattr(self, how)()
