@@ -89,11 +89,12 @@ def test_installed_programs_answer(installed):
 
 
 def readme_configuration(lab):
-    """The first configuration of README, with the laboratory's folder for the one it names."""
+    """The first configuration of README, with the laboratory's folder for the one it names, as far as it is of this machine."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
         blocks = re.findall(r"^```ini\n(.*?)^```$", f.read(), re.M | re.S)
     assert len(blocks) == 1
-    return blocks[0].replace("/var/lib/eds/", lab.dir + "/")
+    sections = re.findall(r"^\[[^[]*", blocks[0], re.M)
+    return "".join(s for s in sections if re.search(r"^url = (file|sqlite):", s, re.M)).replace("/var/lib/eds/", lab.dir + "/")
 
 
 def test_readmes_configuration_delivers_with_the_installed_programs(installed, make_lab):
