@@ -48,6 +48,7 @@ my_close(struct drv **dp)
 
 	if (d == NULL)
 		return;
+	sql_import_free(&d->import);
 	my_disconnect(d);
 	sql_store_free(&d->store);
 	sql_arena_free(&d->making.arena);
@@ -70,6 +71,7 @@ make(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		err_set(err, ERR_NOMEM, "no memory for the state of the driver");
 		goto out;
 	}
+	d->env = env;
 	d->host = env->host;
 	d->log = env->log;
 	d->backend = backend;
@@ -110,6 +112,62 @@ my_deliver(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
 	return sql_store_deliver(&d->store, b, out);
 }
 
+/* Shorter waits than in service: a person is waiting. */
+#define TEST_CONNECT_S	4
+#define TEST_ANSWER_S	5
+
+static enum drv_result
+my_test(const struct drv_env *env, struct err *err)
+{
+	struct drv	*d = NULL;
+	enum drv_result	 r = make(&d, env, err);
+
+	if (r == DRV_STORED) {
+		d->url.connect_s = TEST_CONNECT_S;
+		d->url.read_s = d->url.write_s = TEST_ANSWER_S;
+		if ((r = my_connect(d, err)) == DRV_STORED)
+			r = my_try(d, err);
+	}
+	my_close(&d);
+	return r;
+}
+
+/* --- import --- */
+
+static enum drv_result
+my_import_begin(struct drv *d, const struct drv_import *how, struct err *err)
+{
+	sql_import_free(&d->import);
+	return sql_import_begin(&d->import, &d->store, &my_import_backend, d->env, how, err);
+}
+
+static enum drv_result
+my_import_rows(struct drv *d, size_t table, const struct drv_batch *b, struct drv_outcome *out)
+{
+	return sql_import_rows(d->import, table, b, out);
+}
+
+/* Each batch was a transaction. */
+static enum drv_result
+my_import_commit(struct drv *d, struct err *err)
+{
+	(void)d;
+	(void)err;
+	return DRV_STORED;
+}
+
+static enum drv_result
+my_import_end(struct drv *d, struct err *err)
+{
+	return sql_import_end(&d->import, err);
+}
+
+static void
+my_import_abort(struct drv *d)
+{
+	sql_import_abort(&d->import);
+}
+
 const struct driver driver_mysql = {
 	.abi		= DRIVER_ABI,
 	.id		= "mysql",
@@ -119,5 +177,11 @@ const struct driver driver_mysql = {
 	.validate	= my_validate,
 	.open		= my_open,
 	.deliver	= my_deliver,
+	.test		= my_test,
+	.import_begin	= my_import_begin,
+	.import_rows	= my_import_rows,
+	.import_commit	= my_import_commit,
+	.import_end	= my_import_end,
+	.import_abort	= my_import_abort,
 	.close		= my_close,
 };

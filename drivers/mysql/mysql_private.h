@@ -6,7 +6,7 @@
 #include "drivers/driver.h"
 #include "drivers/mysql/mysql_url.h"
 #include "drivers/mysql/mysql_value.h"
-#include "drivers/sql/store.h"
+#include "drivers/sql/import.h"
 #include "drivers/sql/verdict.h"
 #include "ipc/base/clock.h"
 
@@ -42,7 +42,8 @@ struct drv {
 
 	struct my_cache		 cache;
 	struct my_making	 making;	/* values of the statement at hand */
-	struct my_import	*import;
+	struct sql_import	*import;
+	const struct drv_env	*env;
 };
 
 /* What an error means and what to say of it; code of struct sql_blame. */
@@ -73,5 +74,11 @@ enum drv_result	 my_ddl(struct drv *, const char *sql, struct err *);
 
 /* mysql_write.c: as sql_backend.apply. */
 enum drv_result	 my_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
+
+/* mysql_import.c */
+extern const struct sql_import_backend	my_import_backend;
+
+/* mysql_test.c: tries all that the driver will need. */
+enum drv_result	 my_try(struct drv *, struct err *);
 
 #endif
