@@ -6,6 +6,7 @@
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade/release.h"
 
 static void
 print(FILE *to, enum cli_command command, bool help)
@@ -75,9 +76,10 @@ run(struct cli *cli)
 	case CLI_IMPORT:
 		return cmd_import(cli);
 	case CLI_DOWNLOAD:
+		return cmd_download(cli);
 	case CLI_PUBLICKEY:
-		(void)fprintf(stderr, "eds %s comes with a later version\n", cli_command_info(cli->command)->word);
-		return EXIT_USAGE;
+		(void)puts(release_public_key);
+		return 0;
 	case CLI_HELP:
 		return help(cli);
 	case CLI_ROOT:

@@ -1,6 +1,7 @@
 # Every Debian package the project needs, once.  `make deps` installs what is missing.
 
 PKG_BUILD = gcc libc6-dev pkg-config \
+	freetds-dev \
 	libcurl4-openssl-dev \
 	libev-dev \
 	libinih-dev \
@@ -19,6 +20,8 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 PKG_DEMO  = nats-server python3 python3-cryptography
 
 PKG_TEST  = $(PKG_DEMO) \
+	gpg \
+	gpgv \
 	libcmocka-dev \
 	mandoc \
 	mariadb-server \

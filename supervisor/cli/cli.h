@@ -28,6 +28,7 @@ struct cli {
 	const char		**urls, **company_ids;	/* NULL-ended, NULL when not given */
 	int64_t			 port, health_port;
 	struct cli_import	 import;
+	const char		*release_url, *release_key;	/* NULL: not given */
 	const char		**args;		/* behind the command word, NULL-ended */
 	size_t			 n_args;
 	char			**argv;		/* a copy of the whole line, NULL-ended: for running the program anew */
@@ -51,7 +52,6 @@ struct cli_command_info {
 	int			 shown;
 };
 #define CLI_SHOWN	1
-#define CLI_LATER	2
 const struct cli_command_info *cli_command_info(enum cli_command);
 void	 cli_command_path(enum cli_command, struct buf *);	/* "eds server help" */
 
@@ -75,6 +75,7 @@ const struct cli_flag *cli_flags(size_t *n_r);
 const char *cli_program(void);
 
 /* Each command; the result is the exit code. */
+int	 cmd_download(const struct cli *);
 int	 cmd_enroll(struct cli *);
 int	 cmd_import(struct cli *);
 int	 cmd_server(struct cli *);

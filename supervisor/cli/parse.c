@@ -12,6 +12,7 @@
 #define SERVER		(1u << CLI_SERVER)
 #define ENROLL		(1u << CLI_ENROLL)
 #define IMPORT		(1u << CLI_IMPORT)
+#define DOWNLOAD	(1u << CLI_DOWNLOAD)
 #define ALL_COMMANDS	CLI_ALL_COMMANDS
 #define HIDDEN		CLI_HIDDEN
 #define SECRET		CLI_SECRET
@@ -25,6 +26,7 @@ static const struct cli_flag flags[] = {
 };
 
 #undef SERVER
+#undef DOWNLOAD
 #undef ENROLL
 #undef IMPORT
 
@@ -382,13 +384,11 @@ cli_parse(struct cli *cli, int argc, char **argv, struct err *err)
 	    .min_latency_ms = -1, .max_latency_ms = -1, .renew_interval_ms = -1 };
 	if (copy_argv(cli, argc, argv) != 0)
 		return err_set(err, ERR_NOMEM, "no memory for the command line");
-	if (walk(&p, false) != 0 || (commands[cli->command].shown != CLI_LATER && walk(&p, true) != 0)) {
+	if (walk(&p, false) != 0 || walk(&p, true) != 0) {
 		hide_rest(&p);
 		return -1;
 	}
 	hide_rest(&p);
-	if (commands[cli->command].shown == CLI_LATER)
-		return 0;		/* its flags are not known here */
 	if (!cli->help && check_arguments(&p) != 0)
 		return -1;
 	if (cli->port > 65535 || cli->health_port > 65535)
