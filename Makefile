@@ -1,4 +1,4 @@
-# EDS.  Targets: all deps demo test unit e2e fuzz chaos bench install clean help
+# EDS.  Targets: all deps demo test unit e2e fuzz chaos soak bench install clean help
 
 all: programs
 
@@ -45,6 +45,7 @@ $(foreach d,$(DRIVERS),$(eval $(call driver_rule,$(d))))
 include etc/mk/tests.mk
 include etc/mk/fuzz.mk
 include etc/mk/chaos.mk
+include etc/mk/soak.mk
 include etc/mk/bench.mk
 include etc/mk/install.mk
 

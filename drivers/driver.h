@@ -14,7 +14,7 @@
  * All functions run in one thread of a process that serves this destination
  * alone; they may block.
  */
-#define DRIVER_ABI	4
+#define DRIVER_ABI	5
 
 enum drv_result {
 	DRV_STORED,		/* the whole batch is durable at the destination                 */
@@ -113,6 +113,13 @@ struct drv_import {
 							/* import_begin() made and is not there any more is live already      */
 };
 
+/* How large batches are, and how long they wait to become so. */
+struct drv_batching {
+	size_t		 events;
+	size_t		 bytes;
+	uint64_t	 linger_ms;		/* 0: a batch is whatever is there */
+};
+
 struct drv;		/* each driver defines its own */
 
 struct driver {
@@ -121,6 +128,12 @@ struct driver {
 	unsigned	 caps;
 	size_t		 batch_events;		/* most events per deliver(), > 0        */
 	size_t		 batch_bytes;		/* most payload bytes, one event may exceed it */
+
+	/*
+	 * Changes what is above for one URL, and asks for batches that wait to fill; eds.conf may ask for
+	 * smaller ones and longer waits, and its max_latency ends every wait.  NULL: no change.
+	 */
+	void		(*batching)(const char *url, struct drv_batching *);
 
 	/* Checks a URL without touching anything.  ERR_CONFIG and what was expected. */
 	int		(*validate)(const char *url, struct err *);

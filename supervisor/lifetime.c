@@ -23,7 +23,17 @@ session_ended(void *arg)
 {
 	struct supervisor	*s = arg;
 
-	if (s->phase == PHASE_ENDING)
+	if (s->phase == PHASE_ENDING && !logs_busy(s))
+		over(s);
+}
+
+/* The last part of the log is on its way when the session has ended; the end waits for it, but not for ever. */
+void
+lifetime_logs_sent(struct supervisor *s)
+{
+	const char	*text;
+
+	if (s->phase == PHASE_ENDING && (s->session == NULL || session_state(s->session, &text) == SESSION_ENDED))
 		over(s);
 }
 
@@ -115,6 +125,7 @@ reload(struct supervisor *s, bool dry, struct buf *changes, struct err *err)
 		return -1;
 	}
 	destinations_apply(s, fresh, changes);
+	logs_apply(s);
 	return 0;
 }
 

@@ -160,6 +160,12 @@ on_started(void *arg, const char *sid, const char *creds_path, struct slice text
 }
 
 static void
+on_ended(void *arg, const char *log_url)
+{
+	logs_session_ended(arg, log_url);
+}
+
+static void
 on_changed(void *arg, enum session_state state, const char *text)
 {
 	(void)arg;
@@ -220,7 +226,7 @@ out:
 int
 login_start(struct supervisor *s, struct err *err)
 {
-	const struct session_events on = { .arg = s, .started = on_started, .changed = on_changed, .refused = on_refused };
+	const struct session_events on = { .arg = s, .started = on_started, .ended = on_ended, .changed = on_changed, .refused = on_refused };
 
 	if (s->config->creds_file != NULL)
 		return credential_from_file(s, err);

@@ -79,6 +79,8 @@ build(struct supervisor *s, struct err *err)
 {
 	if ((s->lock_fd = data_dir_lock(s->config->data_dir, err)) == -1)
 		return -1;
+	if (logs_init(s, err) == -1)
+		return -1;
 	if (sd_notify_new(&s->sd, err) == -1 || store_open(&s->store, s->config->data_dir, err) == -1 ||
 	    audit_open(&s->audit, s->config->data_dir, err) == -1 ||
 	    window_new(&s->window, free_message, err) == -1 || metrics_new(&s->metrics, err) == -1 ||
@@ -96,6 +98,7 @@ build(struct supervisor *s, struct err *err)
 	read_horizon(s);
 	heart_init(s);
 	lifetime_init(s);
+	upgrade_init(s);
 	return settle_init(s, err);
 }
 
@@ -125,6 +128,8 @@ take_down(struct supervisor *s)
 		upstream_flush(s->upstream, 2000);
 	lifetime_free(s);
 	remote_stop(s);
+	upgrade_stop(s);
+	logs_dismiss(s);
 	heart_stop(s);
 	settle_stop(s);
 	command_check_end(s);
@@ -140,6 +145,7 @@ take_down(struct supervisor *s)
 	metrics_free(&s->metrics);
 	store_close(&s->store);
 	audit_close(&s->audit);
+	logs_free(s);
 	if (s->again)
 		sd_notify_hand_on(s->sd);
 	sd_notify_free(&s->sd);
@@ -156,9 +162,9 @@ exit_code_of(const struct err *err)
 }
 
 int
-supervisor_run(struct config *config, const struct config_flags *flags)
+supervisor_run(struct config *config, const struct config_flags *flags, const char *self)
 {
-	struct supervisor	 s = { .config = config, .flags = flags, .lock_fd = -1 };
+	struct supervisor	 s = { .config = config, .flags = flags, .self = self, .lock_fd = -1 };
 	struct err		 err = { 0 };
 
 	/*

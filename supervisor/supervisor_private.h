@@ -18,6 +18,8 @@
 #include "supervisor/upstream/upstream.h"
 
 struct audit;
+struct logs;
+struct upgrade;
 struct remote_job;
 struct schema_request;
 struct connect_run;
@@ -48,6 +50,7 @@ struct supervisor {
 	int				 lock_fd;
 	char				*worker_program;
 	int64_t				 started_ms;
+	const char			*self;			/* path of this program */
 
 	struct store			*store;
 	struct window			*window;
@@ -62,6 +65,10 @@ struct supervisor {
 	struct metrics_http		*metrics_http;		/* NULL: no HTTP endpoints */
 	struct control			*control;
 	struct audit			*audit;
+	struct upgrade			*upgrade;		/* under way; NULL */
+	ev_timer			 trial;			/* of this version */
+	int				 trial_left;		/* seconds */
+	struct logs			*logs;			/* NULL: no log file */
 	struct sd_notify		*sd;
 
 	struct destination		 dest[ROUTE_SLOTS];	/* by slot; child NULL: free */
@@ -188,7 +195,21 @@ void	 command(void *sup, struct control_request *, const char *verb, const struc
 void	 remote_notice(void *sup, struct slice payload, struct slice encoding, struct slice reply);
 void	 remote_stop(struct supervisor *);
 
+/* remote_upgrade.c */
+void	 upgrade_init(struct supervisor *);
+void	 upgrade_stop(struct supervisor *);
+
+/* logs.c */
+int	 logs_init(struct supervisor *, struct err *) MUST_CHECK;
+void	 logs_apply(struct supervisor *);		/* after a reload */
+void	 logs_send(struct supervisor *);		/* what there is so far goes to HQ */
+void	 logs_session_ended(struct supervisor *, const char *url);	/* ... to the URL signed for that session */
+bool	 logs_busy(const struct supervisor *);
+void	 logs_dismiss(struct supervisor *);		/* nothing more is sent; lines are still taken */
+void	 logs_free(struct supervisor *);
+
 /* lifetime.c */
+void	 lifetime_logs_sent(struct supervisor *);	/* the last of the log is with HQ, or will not get there */
 void	 lifetime_init(struct supervisor *);
 void	 lifetime_free(struct supervisor *);
 void	 lifetime_end(struct supervisor *, bool again, int exit_code);

@@ -18,14 +18,14 @@ stricter(size_t driver, uint64_t configured)
 }
 
 void
-batch_rules_make(struct batch_rules *rules, const struct driver *driver, const struct ipc_configure_body *c)
+batch_rules_make(struct batch_rules *rules, const struct drv_batching *driver, const struct ipc_configure_body *c)
 {
-	uint64_t	 linger_ms = c->min_latency_ms;
+	uint64_t	 linger_ms = c->min_latency_ms > driver->linger_ms ? c->min_latency_ms : driver->linger_ms;
 
 	if (c->max_latency_ms > 0 && linger_ms > c->max_latency_ms)
 		linger_ms = c->max_latency_ms;
-	rules->events = stricter(driver->batch_events, c->batch_events);
-	rules->bytes = stricter(driver->batch_bytes, c->batch_bytes);
+	rules->events = stricter(driver->events, c->batch_events);
+	rules->bytes = stricter(driver->bytes, c->batch_bytes);
 	rules->linger_us = linger_ms > UINT64_MAX / 1000 ? UINT64_MAX : linger_ms * 1000;
 }
 

@@ -11,8 +11,8 @@ struct batch_rules {
 	uint64_t	 linger_us;	/* wait that long for the batch to fill; 0: never */
 };
 
-/* The stricter of the driver's limits and the configured ones, of which 0 means "none". */
-void	 batch_rules_make(struct batch_rules *, const struct driver *, const struct ipc_configure_body *);
+/* The stricter of the driver's limits and the configured ones, of which 0 means "none"; the longer of both waits. */
+void	 batch_rules_make(struct batch_rules *, const struct drv_batching *, const struct ipc_configure_body *);
 
 /*
  * Microseconds until a batch is due: 0 now, UINT64_MAX when nothing is there.

@@ -228,13 +228,25 @@ deliver_batch(struct deliver *d)
 	return verdict;
 }
 
+static void
+make_rules(struct deliver *d)
+{
+	const struct driver	*driver = d->life.driver;
+	const struct settings	*settings = &d->life.w->settings;
+	struct drv_batching	 b = { .events = driver->batch_events, .bytes = driver->batch_bytes };
+
+	if (driver->batching != NULL)
+		driver->batching(settings->url, &b);
+	batch_rules_make(&d->rules, &b, &settings->limits);
+}
+
 static enum verdict
 deliver_all(struct deliver *d)
 {
 	enum verdict	 verdict;
 	bool		 have;
 
-	batch_rules_make(&d->rules, d->life.driver, &d->life.w->settings.limits);
+	make_rules(d);
 	do {
 		if ((verdict = next_batch(d, &have)) == V_GOES_ON && have)
 			verdict = deliver_batch(d);

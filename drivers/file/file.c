@@ -21,6 +21,7 @@
 
 #include "drivers/driver.h"
 #include "drivers/file/file_name.h"
+#include "drivers/object/object_name.h"
 #include "ipc/base/hash.h"
 #include "ipc/base/url.h"
 
@@ -88,7 +89,7 @@ parse_url(const char *text, char **dir_r, bool *unique_r, struct err *err)
 		goto out;
 	}
 	*unique_r = unique != NULL && unique[0] == '1';
-	file_clean_path(&dir, slice_of(u.path));
+	object_name_clean_path(&dir, slice_of(u.path));
 	if ((*dir_r = buf_steal(&dir)) == NULL) {
 		(void)err_set(err, ERR_NOMEM, "no memory for the URL");
 		goto out;

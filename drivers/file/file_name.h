@@ -28,7 +28,4 @@
 void	 file_table_name(struct buf *, struct slice table);
 void	 file_object_name(struct buf *, const struct event *, bool unique);
 
-/* An absolute path without //, . and .. (as Go's path.Clean), "/" at least. */
-void	 file_clean_path(struct buf *, struct slice path);
-
 #endif

@@ -1,1 +1,2 @@
-DRIVERS += file
+DRIVERS     += file
+SHARED_file  = $(SRC_OBJECT)

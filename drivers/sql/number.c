@@ -180,3 +180,36 @@ sql_number_double(struct slice text, double *out_r)
 	*out_r = v;
 	return true;
 }
+
+bool
+sql_number_decimals(struct slice text, long *decimals_r)
+{
+	struct decimal	 d;
+
+	if (text.n == 0 || !decimal_parse(&d, text) || !d.fits)
+		return false;
+	*decimals_r = d.exponent < 0 ? -d.exponent : 0;
+	return true;
+}
+
+bool
+sql_number_float(struct slice text)
+{
+	struct decimal	 d;
+	double		 v;
+
+	if (text.n == 0 || !decimal_parse(&d, text) || !d.fits || d.n > FLT_DIG)
+		return false;
+	v = d.n == 0 ? 0.0 : fabs(decimal_to_double(&d));
+	return d.n == 0 || (v >= (double)FLT_MIN && v <= (double)FLT_MAX);
+}
+
+bool
+sql_number_decimal(struct slice text, unsigned precision, unsigned scale)
+{
+	struct decimal	 d;
+
+	if (text.n == 0 || !decimal_parse(&d, text) || !d.fits)
+		return false;
+	return d.n == 0 || (d.exponent >= -(long)scale && d.n + d.exponent <= (long)precision - (long)scale);
+}

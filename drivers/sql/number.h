@@ -11,5 +11,8 @@
 bool	 sql_number_is(struct slice);				/* the whole text is a JSON number         */
 bool	 sql_number_i64(struct slice, int64_t *out_r) MUST_CHECK;	/* it is an integer of 64 bits, exactly    */
 bool	 sql_number_double(struct slice, double *out_r) MUST_CHECK;	/* the double's shortest text has its value */
+bool	 sql_number_decimals(struct slice, long *decimals_r) MUST_CHECK;	/* how many decimals it needs; false: very many */
+bool	 sql_number_float(struct slice);			/* six digits at most, which a float gives back  */
+bool	 sql_number_decimal(struct slice, unsigned precision, unsigned scale);	/* DECIMAL(precision, scale) has its value */
 
 #endif

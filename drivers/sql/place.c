@@ -91,18 +91,37 @@ each_target(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *
 	return r;
 }
 
-enum drv_result
-sql_place_versions(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *out)
+/* Room for the targets of a batch. */
+static enum drv_result
+targets_reserve(struct sql_store *s, size_t n, struct err *err)
 {
 	struct sql_target	*targets;
 
-	if (b->n > s->ntargets) {
-		if ((targets = reallocarray(s->targets, b->n, sizeof(*targets))) == NULL)
-			return nomem(&out->err, "a batch");
-		s->targets = targets;
-		s->ntargets = b->n;
-	}
-	return each_target(s, b, out, target_find);
+	if (n <= s->ntargets)
+		return DRV_STORED;
+	if ((targets = reallocarray(s->targets, n, sizeof(*targets))) == NULL)
+		return nomem(err, "a batch");
+	s->targets = targets;
+	s->ntargets = n;
+	return DRV_STORED;
+}
+
+enum drv_result
+sql_place_versions(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *out)
+{
+	enum drv_result	 r = targets_reserve(s, b->n, &out->err);
+
+	return r == DRV_STORED ? each_target(s, b, out, target_find) : r;
+}
+
+enum drv_result
+sql_place_all(struct sql_store *s, const struct drv_batch *b, const struct sql_target *at, struct err *err)
+{
+	enum drv_result	 r = targets_reserve(s, b->n, err);
+
+	for (size_t i = 0; i < b->n && r == DRV_STORED; i++)
+		s->targets[i] = *at;
+	return r;
 }
 
 /* --- catalogue --- */
@@ -194,6 +213,25 @@ table_read(struct sql_store *s, struct sql_table *t, struct err *err)
 	}
 	t->generation = s->generation;
 	return DRV_STORED;
+}
+
+enum drv_result
+sql_place_read(struct sql_store *s, struct sql_table *t, struct err *err)
+{
+	if (t->generation == s->generation && t->nheld == t->ncols)
+		return DRV_STORED;
+	return table_read(s, t, err);
+}
+
+enum drv_result
+sql_place_exists(struct sql_store *s, struct slice table, bool *exists_r, struct err *err)
+{
+	struct sql_reading	 rd = { .names = s->be->names };
+	enum drv_result		 r = s->be->read_table(s->drv, table, &rd, err);
+
+	*exists_r = rd.ncols > 0;
+	buf_free(&rd.keys);
+	return r;
 }
 
 /* A table that only DELETEs have touched so far: its key is what the destination says. */
@@ -301,21 +339,24 @@ version_put(struct sql_store *s, struct sql_target *at, struct err *err)
 	return r;
 }
 
-static enum drv_result
-target_prepare(struct sql_store *s, const struct event *ev, struct sql_target *at, struct err *err)
+enum drv_result
+sql_place_target(struct sql_store *s, struct sql_target *at, struct err *err)
 {
-	struct sql_table	*t;
-	enum drv_result		 r = DRV_STORED;
+	enum drv_result	 r = sql_place_read(s, at->table, err);
 
-	if (at->table == NULL && (at->table = sql_tables_find(&s->tables, ev->table)) == NULL)
-		r = table_of_catalogue(s, ev->table, &at->table, err);
-	if (r != DRV_STORED || (t = at->table) == NULL)
-		return r;
-	if (t->generation != s->generation || t->nheld != t->ncols)
-		r = table_read(s, t, err);
 	if (r == DRV_STORED && at->version != NULL && !at->version->in_place)
 		r = version_put(s, at, err);
 	return r;
+}
+
+static enum drv_result
+target_prepare(struct sql_store *s, const struct event *ev, struct sql_target *at, struct err *err)
+{
+	enum drv_result	 r = DRV_STORED;
+
+	if (at->table == NULL && (at->table = sql_tables_find(&s->tables, ev->table)) == NULL)
+		r = table_of_catalogue(s, ev->table, &at->table, err);
+	return r == DRV_STORED && at->table != NULL ? sql_place_target(s, at, err) : r;
 }
 
 enum drv_result
@@ -355,7 +396,6 @@ sql_place_announce(struct sql_store *s, const struct drv_batch *b)
 		if (is_latest(at))
 			s->host->table_version(s->host->ctx, at->table->name, at->version->schema->version);
 	}
-	s->ddl = false;
 }
 
 /* --- rows --- */

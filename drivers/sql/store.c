@@ -40,6 +40,20 @@ sql_store_stale(struct sql_store *s)
 		s->be->forget(s->drv);
 }
 
+int
+sql_store_reset(struct sql_store *s, struct err *err)
+{
+	struct sql_seen	*seen = sql_seen_new(REMEMBERED_ROWS);
+
+	if (seen == NULL)
+		return err_set(err, ERR_NOMEM, "no memory for the state of the driver");
+	sql_store_stale(s);
+	sql_tables_free(&s->tables);
+	sql_seen_free(&s->seen);
+	s->seen = seen;
+	return 0;
+}
+
 enum drv_result
 sql_store_begin(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *out)
 {
@@ -101,24 +115,31 @@ attempt(struct sql_store *s, const struct drv_batch *b, struct sql_blame *blame,
 }
 
 enum drv_result
-sql_store_deliver(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *out)
+sql_store_apply(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *out)
 {
 	struct sql_blame	 blame;
 	enum drv_result		 r;
 	bool			 refused;
 
-	*out = (struct drv_outcome){ .index = 0 };
-	if ((r = sql_place_versions(s, b, out)) != DRV_STORED)
-		return r;
 	r = attempt(s, b, &blame, &refused, out);
 	if (r != DRV_STORED && blame.stale) {
 		sql_store_stale(s);
 		r = attempt(s, b, &blame, &refused, out);
 	}
-	if (r == DRV_STORED) {
-		sql_fold_remember(&s->fold, s->seen);
+	if (r != DRV_STORED)
+		return refused ? sql_culprit_find(s, b, &blame, out) : r;
+	sql_fold_remember(&s->fold, s->seen);
+	s->ddl = false;
+	return r;
+}
+
+enum drv_result
+sql_store_deliver(struct sql_store *s, const struct drv_batch *b, struct drv_outcome *out)
+{
+	enum drv_result	 r;
+
+	*out = (struct drv_outcome){ .index = 0 };
+	if ((r = sql_place_versions(s, b, out)) == DRV_STORED && (r = sql_store_apply(s, b, out)) == DRV_STORED)
 		sql_place_announce(s, b);
-		return r;
-	}
-	return refused ? sql_culprit_find(s, b, &blame, out) : r;
+	return r;
 }

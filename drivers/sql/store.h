@@ -35,6 +35,12 @@ void	 sql_store_free(struct sql_store *);
 /* The driver's deliver(). */
 enum drv_result sql_store_deliver(struct sql_store *, const struct drv_batch *, struct drv_outcome *);
 
+/* The same for events whose targets are known, see sql_place_all(). */
+enum drv_result sql_store_apply(struct sql_store *, const struct drv_batch *, struct drv_outcome *);
+
+/* Forgets tables and rows: others have taken their place. */
+int	 sql_store_reset(struct sql_store *, struct err *) MUST_CHECK;
+
 /* Somebody else may have changed tables: the catalogue is read anew.  After a reconnection, for one. */
 void	 sql_store_stale(struct sql_store *);
 

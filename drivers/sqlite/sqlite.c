@@ -315,7 +315,7 @@ lite_close(struct drv **dp)
 
 	if (d == NULL)
 		return;
-	lite_cache_flush(d);
+	sql_stmts_free(&d->cache);
 	lite_ddl_close(d);
 	(void)sqlite3_close(d->db);
 	sql_store_free(&d->store);
@@ -340,6 +340,7 @@ lite_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		goto out;
 	}
 	d->host = env->host;
+	d->cache.drop = lite_stmt_drop;
 	d->busy_timeout_ms = u.busy_timeout_ms;
 	d->path = u.path;
 	u.path = NULL;		/* given away */

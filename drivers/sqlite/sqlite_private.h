@@ -4,20 +4,13 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "drivers/sql/stmts.h"
 #include "drivers/sql/store.h"
 
 /* What the files of this driver share. */
 
 /* How a column's declared type treats values (https://www.sqlite.org/datatype3.html, section 3.1). */
 enum lite_affinity { LITE_TEXT, LITE_BLOB, LITE_NUMERIC, LITE_REAL };	/* INTEGER behaves as NUMERIC here */
-
-struct lite_stmt;
-
-struct lite_cache {
-	struct lite_stmt	*v;
-	size_t			 n;
-	uint64_t		 clock;
-};
 
 struct drv {
 	const struct drv_host	*host;
@@ -27,7 +20,7 @@ struct drv {
 	sqlite3			*db;
 	struct stat		 file;		/* the file that is open */
 	struct sql_store	 store;
-	struct lite_cache	 cache;
+	struct sql_stmts	 cache;
 	struct buf		 scratch;	/* texts bound to the statement at hand */
 	int64_t			 schema_cookie;	/* changes when anybody changes a table */
 	sqlite3_stmt		*ask_cookie, *ask_name, *ask_columns;
@@ -47,6 +40,7 @@ void	 lite_ddl_close(struct drv *);
 /* sqlite_write.c, for the backend */
 enum drv_result lite_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *,
     struct err *);
+void	 lite_stmt_drop(struct sql_stmt *);
 void	 lite_cache_flush(struct drv *);
 
 #endif

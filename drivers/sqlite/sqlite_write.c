@@ -8,27 +8,12 @@
  * their exact text.  Columns of affinity TEXT or none get that text as text.
  */
 
-#include <stdlib.h>
-
 #include "drivers/sql/number.h"
 #include "drivers/sql/quote.h"
+#include "drivers/sql/upsert.h"
 #include "drivers/sqlite/sqlite_private.h"
 
-#define CACHE_STATEMENTS	256
-
 enum lite_op { OP_UPSERT, OP_UPDATE, OP_DELETE };
-
-/* A prepared statement for one set of columns of a table. */
-struct lite_stmt {
-	const struct sql_table	*table;
-	enum lite_op		 op;
-	bool			 partial;	/* lacks columns that a new row must have */
-	uint64_t		*mask;		/* columns present, by number */
-	size_t			 words;
-	uint64_t		 hash;
-	uint64_t		 used;
-	sqlite3_stmt		*stmt;
-};
 
 /* --- binding --- */
 
@@ -160,12 +145,6 @@ bind_value(struct drv *d, sqlite3_stmt *s, int at, const struct sql_column *c, e
 
 /* --- statements --- */
 
-static bool
-mask_has(const uint64_t *mask, size_t i)
-{
-	return (mask[i / 64] >> (i % 64) & 1) != 0;
-}
-
 static enum drv_result
 nomem(struct err *err)
 {
@@ -173,83 +152,32 @@ nomem(struct err *err)
 	return DRV_RETRY;
 }
 
-static void
-stmt_free(struct lite_stmt *s)
+void
+lite_stmt_drop(struct sql_stmt *s)
 {
-	(void)sqlite3_finalize(s->stmt);
-	free(s->mask);
-	*s = (struct lite_stmt){ .table = NULL };
+	(void)sqlite3_finalize(s->handle);
 }
 
 void
 lite_cache_flush(struct drv *d)
 {
-	for (size_t i = 0; i < d->cache.n; i++)
-		stmt_free(&d->cache.v[i]);
-	free(d->cache.v);
-	d->cache = (struct lite_cache){ .v = NULL };
-}
-
-/* `sep` between, `end` after each name. */
-static int
-add_names(struct buf *b, const struct sql_table *t, const uint64_t *mask, size_t from, size_t to, const char *sep,
-    const char *format_end, struct err *err)
-{
-	bool	 first = true;
-
-	for (size_t i = from; i < to; i++) {
-		if (mask != NULL && !mask_has(mask, i))
-			continue;
-		buf_adds(b, first ? "" : sep);
-		first = false;
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-		buf_adds(b, format_end);
-	}
-	return 0;
+	sql_stmts_flush(&d->cache);
 }
 
 static int
 add_where(struct buf *b, const struct sql_table *t, struct err *err)
 {
 	buf_adds(b, " WHERE ");
-	return add_names(b, t, NULL, 0, t->nkeys, " AND ", " = ?", err);
+	return sql_add_names(b, t, NULL, 0, t->nkeys, " AND ", " = ?", err);
 }
 
 static bool
 only_key(const struct sql_table *t, const uint64_t *mask)
 {
 	for (size_t i = t->nkeys; i < t->ncols; i++)
-		if (mask_has(mask, i))
+		if (sql_mask_has(mask, i))
 			return false;
 	return true;
-}
-
-static int
-add_conflict(struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
-{
-	bool	 first = true;
-
-	buf_adds(b, ") ON CONFLICT (");
-	if (add_names(b, t, NULL, 0, t->nkeys, ", ", "", err) != 0)
-		return -1;
-	if (only_key(t, mask)) {
-		buf_adds(b, ") DO NOTHING");
-		return 0;
-	}
-	buf_adds(b, ") DO UPDATE SET ");
-	for (size_t i = t->nkeys; i < t->ncols; i++) {
-		if (!mask_has(mask, i))
-			continue;
-		buf_adds(b, first ? "" : ", ");
-		first = false;
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-		buf_adds(b, " = excluded.");
-		if (sql_quote(b, t->cols[i].name, err) != 0)
-			return -1;
-	}
-	return 0;
 }
 
 static int
@@ -261,15 +189,16 @@ add_upsert(struct buf *b, const struct sql_table *t, const uint64_t *mask, struc
 	if (sql_quote(b, t->name, err) != 0)
 		return -1;
 	buf_adds(b, " (");
-	if (add_names(b, t, mask, 0, t->ncols, ", ", "", err) != 0)
+	if (sql_add_names(b, t, mask, 0, t->ncols, ", ", "", err) != 0)
 		return -1;
 	buf_adds(b, ") VALUES (");
 	for (size_t i = 0; i < t->ncols; i++)
-		if (mask_has(mask, i)) {
+		if (sql_mask_has(mask, i)) {
 			buf_adds(b, first ? "?" : ", ?");
 			first = false;
 		}
-	return add_conflict(b, t, mask, err);
+	buf_addc(b, ')');
+	return sql_add_conflict(b, t, mask, err);
 }
 
 /* With nothing but the key this only tells whether the row exists. */
@@ -286,7 +215,7 @@ add_update(struct buf *b, const struct sql_table *t, const uint64_t *mask, struc
 		buf_adds(b, " = ");
 		if (sql_quote(b, t->cols[0].name, err) != 0)
 			return -1;
-	} else if (add_names(b, t, mask, t->nkeys, t->ncols, ", ", " = ?", err) != 0) {
+	} else if (sql_add_names(b, t, mask, t->nkeys, t->ncols, ", ", " = ?", err) != 0) {
 		return -1;
 	}
 	return add_where(b, t, err);
@@ -302,9 +231,9 @@ add_delete(struct buf *b, const struct sql_table *t, struct err *err)
 }
 
 static int
-stmt_text(struct buf *b, const struct lite_stmt *s, struct err *err)
+stmt_text(struct buf *b, const struct sql_stmt *s, struct err *err)
 {
-	switch (s->op) {
+	switch ((enum lite_op)s->kind) {
 	case OP_UPSERT:
 		return add_upsert(b, s->table, s->mask, err);
 	case OP_UPDATE:
@@ -316,92 +245,46 @@ stmt_text(struct buf *b, const struct lite_stmt *s, struct err *err)
 }
 
 static enum drv_result
-stmt_prepare(struct drv *d, struct lite_stmt *s, struct err *err)
+stmt_prepare(struct drv *d, struct sql_stmt *s, struct err *err)
 {
 	struct buf		 sql = { 0 };
+	sqlite3_stmt		*stmt = NULL;
 	enum drv_result		 r = DRV_REJECT;
 
-	for (size_t i = 0; i < s->table->ncols; i++)
-		s->partial |= s->table->held[i].demands && !mask_has(s->mask, i);
 	if (stmt_text(&sql, s, err) == 0)
 		r = sql.oom ? nomem(err) : lite_result(d, sqlite3_prepare_v3(d->db, buf_cstr(&sql), -1,
-		    SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL), err, "preparing a statement");
+		    SQLITE_PREPARE_PERSISTENT, &stmt, NULL), err, "preparing a statement");
+	s->handle = stmt;
 	buf_free(&sql);
 	return r;
 }
 
-/* A free place, if need be that of the statement not used for longest. */
-static struct lite_stmt *
-cache_place(struct lite_cache *c)
-{
-	struct lite_stmt	*oldest;
-
-	if (c->v == NULL && (c->v = calloc(CACHE_STATEMENTS, sizeof(*c->v))) == NULL)
-		return NULL;
-	if (c->n < CACHE_STATEMENTS)
-		return &c->v[c->n++];
-	oldest = &c->v[0];
-	for (size_t i = 1; i < c->n; i++)
-		if (c->v[i].used < oldest->used)
-			oldest = &c->v[i];
-	stmt_free(oldest);
-	return oldest;
-}
-
 #define MAX_WORDS	((32767 + 63) / 64)	/* no build of SQLite allows more columns */
 
-/* Which columns are present; a DELETE needs none. */
-static uint64_t
-mask_make(const struct sql_row *r, enum lite_op op, uint64_t *mask, size_t words)
-{
-	uint64_t	 hash = UINT64_C(0xcbf29ce484222325) + (uint64_t)op + (uint64_t)r->table->id * 4;
-
-	memset(mask, 0, words * sizeof(*mask));
-	for (size_t i = 0; op != OP_DELETE && i < r->table->ncols; i++)
-		mask[i / 64] |= (uint64_t)(r->v[i].type != JV_ABSENT) << (i % 64);
-	for (size_t i = 0; i < words; i++)
-		hash = (hash ^ mask[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash;
-}
-
+/* A DELETE needs no columns. */
 static enum drv_result
-stmt_get(struct drv *d, const struct sql_row *r, enum lite_op op, struct lite_stmt **stmt_r, struct err *err)
+stmt_get(struct drv *d, const struct sql_row *r, enum lite_op op, struct sql_stmt **stmt_r, struct err *err)
 {
-	uint64_t		 mask[MAX_WORDS], hash;
-	size_t			 words = (r->table->ncols + 63) / 64;
-	struct lite_stmt	*s;
-	enum drv_result		 result;
+	uint64_t	 mask[MAX_WORDS];
+	size_t		 words = sql_mask_words(r->table);
+	struct sql_stmt	*s;
+	enum drv_result	 result = DRV_STORED;
 
 	if (words > MAX_WORDS) {
 		err_set(err, ERR_TOOBIG, "table \"%s\" has %zu columns, more than SQLite can hold", r->table->name.p,
 		    r->table->ncols);
 		return DRV_REJECT;
 	}
-	hash = mask_make(r, op, mask, words);
-	for (size_t i = 0; i < d->cache.n; i++) {
-		s = &d->cache.v[i];
-		if (s->hash == hash && s->table == r->table && s->op == op && s->words == words &&
-		    memcmp(s->mask, mask, words * sizeof(*mask)) == 0) {
-			s->used = ++d->cache.clock;
-			*stmt_r = s;
-			return DRV_STORED;
-		}
-	}
-	if ((s = cache_place(&d->cache)) == NULL)
+	if (op == OP_DELETE)
+		memset(mask, 0, words * sizeof(*mask));
+	else
+		sql_mask_of(r, mask);
+	if ((s = sql_stmts_get(&d->cache, r->table, op, mask, words)) == NULL)
 		return nomem(err);
-	*s = (struct lite_stmt){ .table = r->table, .op = op, .words = words, .hash = hash, .used = ++d->cache.clock };
-	if ((s->mask = malloc(words * sizeof(*mask))) == NULL)
-		result = nomem(err);
-	else {
-		memcpy(s->mask, mask, words * sizeof(*mask));
-		result = stmt_prepare(d, s, err);
-	}
-	if (result != DRV_STORED) {
-		stmt_free(s);	/* leaves a place without a table, which nobody finds */
-		return result;
-	}
+	if (s->handle == NULL && (result = stmt_prepare(d, s, err)) != DRV_STORED)
+		sql_stmts_forget(&d->cache, s);
 	*stmt_r = s;
-	return DRV_STORED;
+	return result;
 }
 
 /* --- rows --- */
@@ -418,7 +301,7 @@ bind_range(struct drv *d, const struct sql_row *r, sqlite3_stmt *s, int *at, siz
 }
 
 static int
-bind_row(struct drv *d, const struct sql_row *r, const struct lite_stmt *s)
+bind_row(struct drv *d, const struct sql_row *r, const struct sql_stmt *s)
 {
 	size_t	 room = 0;
 	int	 at = 0, rc = SQLITE_OK;
@@ -429,28 +312,28 @@ bind_row(struct drv *d, const struct sql_row *r, const struct lite_stmt *s)
 	buf_reset(&d->scratch);
 	if (!buf_reserve(&d->scratch, room))
 		return SQLITE_NOMEM;
-	if (s->op != OP_DELETE)
-		rc = bind_range(d, r, s->stmt, &at, s->op == OP_UPDATE ? r->table->nkeys : 0, r->table->ncols);
-	if (rc == SQLITE_OK && s->op != OP_UPSERT)
-		rc = bind_range(d, r, s->stmt, &at, 0, r->table->nkeys);
+	if (s->kind != OP_DELETE)
+		rc = bind_range(d, r, s->handle, &at, s->kind == OP_UPDATE ? r->table->nkeys : 0, r->table->ncols);
+	if (rc == SQLITE_OK && s->kind != OP_UPSERT)
+		rc = bind_range(d, r, s->handle, &at, 0, r->table->nkeys);
 	return rc;
 }
 
 static enum drv_result
-row_run(struct drv *d, const struct sql_row *r, const struct lite_stmt *s, struct err *err)
+row_run(struct drv *d, const struct sql_row *r, const struct sql_stmt *s, struct err *err)
 {
 	int	rc = bind_row(d, r, s), reset_rc;
 
-	if (rc == SQLITE_OK && (rc = sqlite3_step(s->stmt)) == SQLITE_DONE)
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s->handle)) == SQLITE_DONE)
 		rc = SQLITE_OK;
-	reset_rc = sqlite3_reset(s->stmt);
+	reset_rc = sqlite3_reset(s->handle);
 	return lite_result(d, rc == SQLITE_OK ? reset_rc : rc, err, r->table->name.p);
 }
 
 static enum drv_result
 row_op(struct drv *d, const struct sql_row *r, enum lite_op op, struct err *err)
 {
-	struct lite_stmt	*s;
+	struct sql_stmt	*s;
 	enum drv_result		 result = stmt_get(d, r, op, &s, err);
 
 	return result == DRV_STORED ? row_run(d, r, s, err) : result;
@@ -463,7 +346,7 @@ row_op(struct drv *d, const struct sql_row *r, enum lite_op op, struct err *err)
 static enum drv_result
 row_upsert(struct drv *d, struct sql_row *r, struct err *err)
 {
-	struct lite_stmt	*s;
+	struct sql_stmt	*s;
 	enum drv_result		 result = stmt_get(d, r, OP_UPSERT, &s, err);
 
 	if (result != DRV_STORED || !s->partial)

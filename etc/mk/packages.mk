@@ -1,14 +1,17 @@
 # Every Debian package the project needs, once.  `make deps` installs what is missing.
 
 PKG_BUILD = gcc libc6-dev pkg-config \
+	freetds-dev \
 	libcurl4-openssl-dev \
 	libev-dev \
 	libinih-dev \
 	libjansson-dev \
 	liblmdb-dev \
+	libmariadb-dev \
 	libmicrohttpd-dev \
 	libmsgpack-dev \
 	libnats-dev \
+	libpq-dev \
 	libsqlite3-dev \
 	libssl-dev \
 	zlib1g-dev
@@ -17,10 +20,16 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 PKG_DEMO  = nats-server python3 python3-cryptography
 
 PKG_TEST  = $(PKG_DEMO) \
+	gpg \
+	gpgv \
 	libcmocka-dev \
 	mandoc \
+	mariadb-server \
+	postgresql-15 \
 	procps \
 	python3-msgpack \
+	python3-psycopg2 \
+	python3-pymysql \
 	python3-pytest \
 	python3-pytest-xdist \
 	sqlite3

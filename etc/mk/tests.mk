@@ -24,7 +24,7 @@ $(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) 
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)
 # test_process talks to the worker of the same build.
 $(B)/tests/unit/worker/test_process: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
-$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_HTTPS) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
+$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_OBJECT) $(SRC_HTTPS) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
 $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(LIBS_HTTPS) \

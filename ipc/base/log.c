@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 static enum log_level	 log_least = LOG_INFO;
 static bool		 log_timestamps;
 static bool		 log_colours;
+static bool		 log_priorities;	/* stdout is the journal, which knows levels */
 static char		 log_label[48];
 static log_sink_fn	 log_sink;
 static void		*log_sink_arg;
@@ -21,6 +23,7 @@ static log_sink_fn	 log_second;
 static void		*log_second_arg;
 
 static const char *const level_names[] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR" };
+static const int level_priorities[] = { 7, 7, 6, 4, 3 };	/* of syslog */
 static const char *const level_colours[] = { "\033[90m", "\033[34m", "\033[32m", "\033[33m", "\033[31m" };
 
 const char *
@@ -41,13 +44,26 @@ log_level_parse(struct slice s, enum log_level *out_r)
 	return false;
 }
 
+/* systemd.exec(5): $JOURNAL_STREAM names device and inode of the socket. */
+static bool
+writes_to_the_journal(void)
+{
+	const char		*stream = getenv("JOURNAL_STREAM");
+	unsigned long long	 dev, ino;
+	struct stat		 st;
+
+	return stream != NULL && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDOUT_FILENO, &st) == 0 &&
+	    st.st_dev == (dev_t)dev && st.st_ino == (ino_t)ino;
+}
+
 void
 log_init(enum log_level least, bool timestamps, const char *label)
 {
 	const char	*term = getenv("TERM");
 
 	log_least = least;
-	log_timestamps = timestamps;
+	log_priorities = writes_to_the_journal();
+	log_timestamps = timestamps && !log_priorities;
 	log_colours = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL &&
 	    (term == NULL || strcmp(term, "dumb") != 0);
 	log_label[0] = '\0';
@@ -104,6 +120,8 @@ console(enum log_level level, const char *prefix, const char *text, const char *
 {
 	struct buf	 line = { 0 };
 
+	if (log_priorities)
+		buf_printf(&line, "<%d>", level_priorities[level]);
 	if (log_timestamps) {
 		time_t t = time(NULL);
 		struct tm tm;

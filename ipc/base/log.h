@@ -32,6 +32,7 @@ struct log_kv {
 /* Where lines go.  The default writes to stdout; a worker sends them to the supervisor. */
 typedef void (*log_sink_fn)(void *arg, enum log_level, const char *prefix, const char *text, const char *json);
 
+/* When stdout is systemd's journal, lines begin with their priority ("<4>") and timestamps are left to it. */
 void	 log_init(enum log_level least, bool timestamps, const char *label);
 void	 log_level_set(enum log_level least);
 enum log_level log_level_get(void);

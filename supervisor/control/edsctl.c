@@ -12,6 +12,7 @@
 #include "supervisor/control/control_commands.h"
 #include "supervisor/control/control_path.h"
 #include "supervisor/control/edsctl_client.h"
+#include "supervisor/control/edsctl_logs.h"
 #include "supervisor/control/edsctl_text.h"
 
 #define TIMEOUT_S	60u	/* a drain may take its time    */
@@ -25,6 +26,7 @@ struct options {
 	bool		 json;
 	bool		 watch;
 	bool		 connect;	/* of check */
+	bool		 follow;	/* of logs */
 	uint64_t	 timeout_s;	/* 0: not given */
 };
 
@@ -68,6 +70,7 @@ usage(FILE *to)
 	    "  -d, --data-dir DIR   the server's data directory; default: $EDS_DATA_DIR,\n"
 	    "                       ./data if a server lives there, /var/lib/eds\n"
 	    "  -j, --json           the answer as JSON\n"
+	    "  -f, --follow         logs: go on as lines come, until Ctrl-C\n"
 	    "  -w, --watch          status: again every second, until Ctrl-C\n"
 	    "      --timeout SECS   wait that long for the answer (%u)\n"
 	    "  -h, --help           this help\n"
@@ -273,6 +276,8 @@ run_verb(const struct control_command *cmd, char **argv, int argc, const struct 
 		(void)printf("edsctl %s\n", EDS_VERSION);
 		return CONTROL_OK;
 	}
+	if (cmd->where == CONTROL_LOCAL && strcmp(cmd->verb, "logs") == 0)
+		return edsctl_logs(opt->data_dir, argc == 0 ? NULL : argv[0], opt->follow, opt->json);
 	if (cmd->where == CONTROL_LOCAL)
 		return help(argc == 0 ? NULL : argv[0]);
 	call.timeout_ms = 1000 * (int64_t)(opt->timeout_s != 0 ? opt->timeout_s : opt->watch ? WATCH_TIMEOUT_S : TIMEOUT_S);
@@ -291,6 +296,8 @@ arguments_fit(const struct control_command *cmd, char **argv, int argc, const st
 		words[args.n++] = slice_of(argv[i]);
 	if (opt->watch && strcmp(cmd->verb, "status") != 0)
 		err_set(&err, ERR_INVALID, "--watch goes with status only");
+	else if (opt->follow && strcmp(cmd->verb, "logs") != 0)
+		err_set(&err, ERR_INVALID, "-f goes with logs only");
 	else if (opt->connect && strcmp(cmd->verb, "check") != 0)
 		err_set(&err, ERR_INVALID, "--connect goes with check only");
 	else if (control_command_check(cmd, &args, &err) == 0)
@@ -306,6 +313,7 @@ parse_options(int argc, char **argv, struct options *opt)
 	enum { TIMEOUT = 256, CONNECT };
 	static const struct option longs[] = {
 		{ "data-dir", required_argument, NULL, 'd' },
+		{ "follow", no_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "timeout", required_argument, NULL, TIMEOUT },
@@ -315,10 +323,13 @@ parse_options(int argc, char **argv, struct options *opt)
 	};
 	int	 c;
 
-	while ((c = getopt_long(argc, argv, "d:jwh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "d:fjwh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			opt->data_dir = optarg;
+			break;
+		case 'f':
+			opt->follow = true;
 			break;
 		case 'j':
 			opt->json = true;

@@ -17,6 +17,8 @@ struct http_request {
 	bool		 std_headers;	/* Content-Type and User-Agent, contract/hq-api.md section 1 */
 	bool		 user_agent_only;
 	struct slice	 body;		/* copied; absent for GET                      */
+	const char	*upload;	/* PUT: a file that is the body, NULL for none */
+	const char	*content_type;	/* of the upload                               */
 	int64_t		 timeout_ms;	/* of one attempt; 0: 30 s                     */
 	bool		 retry;		/* the policy of section 1.2, bounded          */
 };

@@ -2,6 +2,7 @@
 #define EDS_HTTP_PRIVATE_H
 
 #include <curl/curl.h>
+#include <stdio.h>
 
 #include "ipc/base/clock.h"
 #include "supervisor/hq/http.h"
@@ -17,6 +18,8 @@ struct http_call {
 	char			*url;
 	bool			 post;
 	struct buf		 body;		/* of the request */
+	FILE			*upload;	/* ... or this file is the body; NULL */
+	curl_off_t		 upload_size;
 	bool			 retry;
 	http_fn			 fn;
 	void			*arg;

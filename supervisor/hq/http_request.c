@@ -52,6 +52,24 @@ take_header(char *p, size_t size, size_t n, void *arg)
 	return line.n;
 }
 
+static size_t
+give_upload(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_call	*call = arg;
+	size_t			 got = fread(p, 1, size * n, call->upload);
+
+	return got == 0 && ferror(call->upload) ? CURL_READFUNC_ABORT : got;
+}
+
+/* libcurl begins the body anew, after a redirect for instance. */
+static int
+seek_upload(void *arg, curl_off_t offset, int origin)
+{
+	struct http_call	*call = arg;
+
+	return fseeko(call->upload, (off_t)offset, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
 static bool
 add_header(struct http_call *call, const char *line)
 {
@@ -75,6 +93,11 @@ add_headers(struct http_call *call, const struct http_request *r)
 		ok = ok && add_header(call, "Content-Type: application/json");
 	else if (call->post)
 		ok = ok && add_header(call, "Content-Type:");
+	if (r->upload != NULL && r->content_type != NULL) {
+		buf_printf(&line, "Content-Type: %s", r->content_type);
+		ok = ok && add_header(call, buf_cstr(&line)) && !line.oom;
+		buf_reset(&line);
+	}
 	if (r->std_headers || r->user_agent_only)
 		ok = ok && add_header(call, "User-Agent: Shopmonkey EDS Server/" EDS_VERSION);
 	if (r->token != NULL && r->token[0] != '\0') {
@@ -133,7 +156,27 @@ set_options(struct http_call *call, const struct http_request *r)
 		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_cstr(&call->body));
 		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
 	}
+	if (call->upload != NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+		(void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_upload);
+		(void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
+		(void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, seek_upload);
+		(void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+		(void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, call->upload_size);
+	}
 	choose_proxy(call);
+}
+
+static int
+open_upload(struct http_call *call, const char *path, struct err *err)
+{
+	if (path == NULL)
+		return 0;
+	if ((call->upload = fopen(path, "re")) == NULL || fseeko(call->upload, 0, SEEK_END) == -1)
+		return err_sys(err, "cannot read %s", path);
+	call->upload_size = (curl_off_t)ftello(call->upload);
+	rewind(call->upload);
+	return 0;
 }
 
 int
@@ -151,6 +194,10 @@ http_call_new(struct http_call **call_r, const struct http_request *r, struct er
 		http_call_free(&call);
 		return err_set(err, ERR_NOMEM, "no memory for a request");
 	}
+	if (open_upload(call, r->upload, err) == -1) {
+		http_call_free(&call);
+		return -1;
+	}
 	set_options(call, r);
 	*call_r = call;
 	return 0;
@@ -164,6 +211,8 @@ http_call_rewind(struct http_call *call)
 	call->retry_after_ms = 0;
 	call->too_big = false;
 	call->trouble[0] = '\0';
+	if (call->upload != NULL)
+		rewind(call->upload);
 }
 
 void
@@ -178,6 +227,8 @@ http_call_free(struct http_call **callp)
 	for (struct curl_slist *h = call->headers; h != NULL; h = h->next)
 		(void)memset(h->data, 0, strlen(h->data));	/* one of them is the token */
 	curl_slist_free_all(call->headers);
+	if (call->upload != NULL)
+		(void)fclose(call->upload);
 	free(call->url);
 	buf_free(&call->body);
 	buf_free(&call->answer);

@@ -287,6 +287,18 @@ send_start(struct session *s)
 }
 
 static void
+tell_log_url(struct session *s, const struct http_response *r)
+{
+	struct err	 err = { 0 };
+	json_t		*data = r->status == 200 ? api_data(r, "session end", &err) : NULL;
+	const char	*url = json_string_value(json_object_get(data, "url"));
+
+	if (url != NULL && url[0] != '\0' && s->events.ended != NULL)
+		s->events.ended(s->events.arg, url);
+	json_decref(data);
+}
+
+static void
 on_end(void *arg, const struct http_response *r)
 {
 	struct session	*s = arg;
@@ -304,6 +316,7 @@ on_end(void *arg, const struct http_response *r)
 		/* Otherwise HQ does not know that session any more, which is what was wanted. */
 	}
 	s->ended_at_hq = true;
+	tell_log_url(s, r);
 	if (s->ending)
 		end_finished(s);
 	else

@@ -19,6 +19,8 @@ struct session_events {
 	/* A session began (first, or renewed): id and the decoded NATS creds file.  The file stands already
 	 * as <data-dir>/<sid>/nats.creds (0600), `creds_path`. */
 	void	(*started)(void *arg, const char *sid, const char *creds_path, struct slice creds);
+	/* HQ has ended a session and signed a URL for its log.  May be NULL. */
+	void	(*ended)(void *arg, const char *log_url);
 	/* For the status: state changed; text says why, or what is waited for. */
 	void	(*changed)(void *arg, enum session_state, const char *text);
 	/* HQ refuses this server for good (401, 404, success:false ...): only the operator can mend it. */

@@ -210,8 +210,8 @@ class Bench:
         self.latency_rows("file, acked", acked, bare, note="publish to acknowledgement", ask=False)
         shutil.rmtree(files, ignore_errors=True)
 
-    def latency_rows(self, name, took, bare=None, note="", ask=True):
-        for at, most in ((50, 5), (99, 25)):
+    def latency_rows(self, name, took, bare=None, note="", ask=True, most=((50, 5), (99, 25))):
+        for at, most in most:
             self.table.add(f"latency {name} p{at}", "ms", percentile(took, at), bare and percentile(bare, at),
                            most=most if ask and name != "pull-ack" else None, note=note)
 

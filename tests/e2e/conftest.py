@@ -10,6 +10,7 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from tests.support import lab as laboratory, natsd     # noqa: E402
+from tests.support.postgres_fixtures import own_postgres, postgres_server, postgres_template   # noqa: E402,F401
 
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|: runtime error: ).*")
 
@@ -66,6 +67,17 @@ def lab(make_lab):
 def enrolled(lab):
     lab.enroll()
     return lab
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """One server for all tests of a pytest process; each test has a database of its own."""
+    from tests.support import mariadbd
+    reason = mariadbd.missing()
+    if reason:
+        pytest.skip(reason)
+    with mariadbd.MariaDb() as server:
+        yield server
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -19,7 +19,9 @@ TOO_MANY = 20       # differences that are listed one by one
 class Oracle:
     """record() every published event, in order."""
 
-    def __init__(self, schemas):
+    def __init__(self, schemas, files=True):
+        """`files`: also what is to stand at a file destination, which takes every payload to remember."""
+        self._with_files = files
         self.schemas = {s["table"]: s for s in schemas.values()}
         self._rows = {}
         self._files = {}
@@ -31,7 +33,8 @@ class Oracle:
             payload = getattr(payload, "payload", payload)
             event = gojson.envelope(payload)
             key = gojson.primary_key(event)
-            self._files[f"{event['table']}/{event['timestamp'] // 1000}-{key}.json"] = payload
+            if self._with_files:
+                self._files[f"{event['table']}/{event['timestamp'] // 1000}-{key}.json"] = payload
             self._apply(event, key)
             self.count += 1
 
@@ -86,8 +89,8 @@ class Oracle:
     def row_count(self):
         return sum(len(rows) for rows in self._rows.values())
 
-    def compare_rows(self, table, actual):
-        """`actual`: row id -> {column: value as SQLite gives it}."""
+    def compare_rows(self, table, actual, problem):
+        """`actual`: row id -> {column: value}; problem(property, expected, actual) as compare_value()."""
         expected, properties = self._rows.get(table, {}), self.schemas[table]["properties"]
         differences = [f"{table} {k}: a row that no event explains" for k in sorted(set(actual) - set(expected))]
         for key, row in expected.items():
@@ -99,31 +102,35 @@ class Oracle:
                     if row.get(column) is not None:
                         differences.append(f"{table} {key}: no column {column}")
                     continue
-                problem = compare_value(prop, row.get(column), actual[key][column])
-                if problem:
-                    differences.append(f"{table} {key} {column}: {problem}")
+                wrong = problem(prop, row.get(column), actual[key][column])
+                if wrong:
+                    differences.append(f"{table} {key} {column}: {wrong}")
         return differences
+
+    def compare_tables(self, present, read, problem):
+        """`present`: names of the tables there; read(table): its rows as {column: value}."""
+        differences = []
+        for table in self.schemas:
+            if table in present:
+                rows = read(table)
+                if len(rows) != len({r["id"] for r in rows}):
+                    differences.append(f"{table}: the same row id stands there twice")
+                differences += self.compare_rows(table, {r["id"]: r for r in rows}, problem)
+            elif self._rows.get(table):
+                differences.append(f"{table}: no such table")
+        return _shorten(differences)
 
     def compare_sqlite(self, path):
         if not os.path.exists(path):
             return [f"{path}: no such database"]
-        differences = []
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        db.row_factory = sqlite3.Row
         try:
             present = {name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            for table in self.schemas:
-                if table in present:
-                    cursor = db.execute('SELECT * FROM "%s"' % table.replace('"', '""'))
-                    names = [d[0] for d in cursor.description]
-                    rows = [dict(zip(names, r)) for r in cursor]
-                    if len(rows) != len({r["id"] for r in rows}):
-                        differences.append(f"{table}: the same row id stands there twice")
-                    differences += self.compare_rows(table, {r["id"]: r for r in rows})
-                elif self._rows.get(table):
-                    differences.append(f"{table}: no such table in {path}")
+            return self.compare_tables(present, lambda table: [dict(r) for r in db.execute(
+                'SELECT * FROM "%s"' % table.replace('"', '""'))], compare_value)
         finally:
             db.close()
-        return _shorten(differences)
 
     @staticmethod
     def sqlite_row_count(path):

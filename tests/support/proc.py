@@ -1,6 +1,7 @@
 """Child processes that never outlive the program that started them, and waiting without guessing."""
 import ctypes
 import os
+import pwd
 import re
 import signal
 import socket
@@ -31,6 +32,15 @@ def wait_until(condition, what, timeout=20.0, every=0.02):
         if time.monotonic() >= deadline:
             raise TimedOut(f"gave up after {timeout:g} s waiting for {what() if callable(what) else what}")
         pause(every)
+
+
+def as_account(name):
+    """What is put in front of a server that is not to run as root: it runs as that account, and ends with its creator."""
+    if os.getuid() != 0:
+        return []
+    account = pwd.getpwnam(name)
+    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
+            "--pdeathsig=KILL", "--"]
 
 
 def free_port():

@@ -18,6 +18,7 @@
 
 #include "drivers/driver.h"
 #include "drivers/file/file_name.h"
+#include "drivers/object/object_name.h"
 
 /* A directory of its own for each test, and a driver that writes there. */
 struct place {
@@ -607,7 +608,7 @@ paths_are_cleaned(void **state)
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		struct buf b = { 0 };
 
-		file_clean_path(&b, slice_of(cases[i][0]));
+		object_name_clean_path(&b, slice_of(cases[i][0]));
 		assert_string_equal(buf_cstr(&b), cases[i][1]);
 		buf_free(&b);
 	}

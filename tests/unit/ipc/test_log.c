@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -233,6 +234,32 @@ level_names_are_read_in_any_case(void **state)
 	assert_int_equal(level, LOG_TRACE);
 }
 
+static void
+in_the_journal_a_line_begins_with_its_priority(void **state)
+{
+	struct stat	 st;
+	struct buf	 out = { 0 };
+	char		 stream[64];
+
+	(void)state;
+	assert_int_equal(fstat(STDOUT_FILENO, &st), 0);
+	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+	log_init(LOG_TRACE, true, NULL);
+	log_warn(NULL, "a");
+	log_error(NULL, "b");
+	log_info(NULL, "c");
+	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino + 1);
+	assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+	log_init(LOG_TRACE, false, NULL);
+	log_info(NULL, "another's journal");
+	console_end(&out);
+	pipe_read = -1;
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	assert_string_equal(buf_cstr(&out), "<4>[WARN]  a\n<3>[ERROR] b\n<6>[INFO]  c\n[INFO]  another's journal\n");
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -248,6 +275,7 @@ main(void)
 		CONSOLE(a_timestamp_comes_first_when_asked_for),
 		CONSOLE(a_sink_takes_the_place_of_the_console),
 		CONSOLE(the_second_listener_hears_every_level),
+		CONSOLE(in_the_journal_a_line_begins_with_its_priority),
 		cmocka_unit_test(level_names_are_read_in_any_case),
 	};
 

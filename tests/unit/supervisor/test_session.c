@@ -29,7 +29,7 @@ struct fixture {
 	/* what was heard */
 	unsigned		 started, refused, ended;
 	struct buf		 states;
-	char			 sid[80], path[200], why[1000];
+	char			 sid[80], path[200], why[1000], log_url[100];
 	unsigned		 stop_at_started;
 };
 
@@ -140,6 +140,14 @@ on_refused(void *arg, const struct err *why)
 }
 
 static void
+on_log_url(void *arg, const char *url)
+{
+	struct fixture *f = arg;
+
+	(void)snprintf(f->log_url, sizeof(f->log_url), "%s", url);
+}
+
+static void
 on_ended(void *arg)
 {
 	struct fixture *f = arg;
@@ -172,7 +180,7 @@ run(struct fixture *f)
 static void
 begin(struct fixture *f)
 {
-	const struct session_events events = { f, on_started, on_changed, on_refused };
+	const struct session_events events = { f, on_started, on_log_url, on_changed, on_refused };
 	struct err err = { 0 };
 
 	assert_int_equal(session_new(&f->session, f->loop, f->http, &f->config, &events, &err), 0);
@@ -209,10 +217,13 @@ a_session_begins_is_renewed_and_ends(void **state)
 	assert_string_equal(f->sid, SID2);
 	assert_int_equal(stat(f->path, &st), 0);
 
+	assert_string_equal(f->log_url, "http://x");	/* of the session before */
+	f->log_url[0] = '\0';
 	session_end(f->session, true, on_ended, f);
 	assert_int_equal(f->ended, 0);
 	run(f);
 	assert_int_equal(f->ended, 1);
+	assert_string_equal(f->log_url, "");	/* HQ named none */
 	assert_string_equal(session_id(f->session), "");
 	assert_int_equal(stat(first, &st), -1);
 	assert_int_equal(stat(f->path, &st), -1);
@@ -300,7 +311,7 @@ static void
 another_server_is_waited_out(void **state)
 {
 	struct fixture *f = *state;
-	const struct session_events events = { f, on_started, on_changed, on_refused };
+	const struct session_events events = { f, on_started, on_log_url, on_changed, on_refused };
 	struct err err = { 0 };
 	const char *text;
 

@@ -13,7 +13,7 @@
 static struct batch_rules
 rules_of(uint64_t events, uint64_t bytes, uint64_t min_ms, uint64_t max_ms)
 {
-	static const struct driver	 driver = { .batch_events = 100, .batch_bytes = 10000 };
+	static const struct drv_batching driver = { .events = 100, .bytes = 10000 };
 	const struct ipc_configure_body	 c = { .batch_events = events, .batch_bytes = bytes, .min_latency_ms = min_ms,
 		.max_latency_ms = max_ms };
 	struct batch_rules		 rules;
@@ -58,6 +58,21 @@ the_stricter_limit_counts_and_0_is_none(void **state)
 	assert_int_equal(r.events, 100);
 	assert_int_equal(r.bytes, 10000);
 	assert_int_equal(r.linger_us, 5000);
+}
+
+static void
+the_longer_wait_counts_but_never_beyond_max_latency(void **state)
+{
+	const struct drv_batching	 patient = { .events = 100, .bytes = 10000, .linger_ms = 30 };
+	struct batch_rules		 r;
+
+	(void)state;
+	batch_rules_make(&r, &patient, &(struct ipc_configure_body){ .min_latency_ms = 20 });
+	assert_int_equal(r.linger_us, 30000);
+	batch_rules_make(&r, &patient, &(struct ipc_configure_body){ .min_latency_ms = 50 });
+	assert_int_equal(r.linger_us, 50000);
+	batch_rules_make(&r, &patient, &(struct ipc_configure_body){ .max_latency_ms = 10 });
+	assert_int_equal(r.linger_us, 10000);
 }
 
 static void
@@ -215,6 +230,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_stricter_limit_counts_and_0_is_none),
+		cmocka_unit_test(the_longer_wait_counts_but_never_beyond_max_latency),
 		cmocka_unit_test(h08_a_lone_event_is_due_at_once),
 		cmocka_unit_test(a_floor_holds_until_age_size_or_hurry),
 		cmocka_unit_test(malformed_events_are_told_apart_and_others_can_be_removed),

@@ -1,0 +1,275 @@
+/* Signing: a canonical form of the request, hashed, signed with a key of the day. */
+
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "drivers/s3/sigv4.h"
+#include "ipc/base/err.h"
+#include "ipc/base/hash.h"
+
+#define PAIRS_MOST	16u
+
+static bool
+unreserved(unsigned char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+	    c == '.' || c == '~';
+}
+
+static void
+encode(struct buf *b, struct slice s, bool keep_slash)
+{
+	static const char	 hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (unreserved(c) || (c == '/' && keep_slash)) {
+			buf_addc(b, (char)c);
+			continue;
+		}
+		buf_addc(b, '%');
+		buf_addc(b, hex[c >> 4]);
+		buf_addc(b, hex[c & 15]);
+	}
+}
+
+void
+sigv4_path(struct buf *b, struct slice raw)
+{
+	if (raw.n == 0)
+		buf_addc(b, '/');
+	encode(b, raw, true);
+}
+
+static int
+compare(struct slice a, struct slice b)
+{
+	int	 c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return c != 0 ? c : a.n < b.n ? -1 : a.n > b.n;
+}
+
+/* Order of the encoded texts, of which the bytes before the first difference are the same. */
+static void
+sort_texts(struct slice *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		struct slice	 x = v[i];
+		size_t		 k = i;
+
+		for (; k > 0 && compare(v[k - 1], x) > 0; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
+}
+
+/*
+ * Each pair becomes "name" NUL "value": NUL sorts before every other byte, so that
+ * comparing whole texts compares names first.
+ */
+void
+sigv4_query(struct buf *b, const struct sigv4_pair *pairs, size_t n)
+{
+	struct slice	 v[PAIRS_MOST];
+	size_t		 at[PAIRS_MOST + 1] = { 0 };
+	struct buf	 text = { 0 };
+
+	if (n > PAIRS_MOST)
+		bug("%zu pairs in a query to be signed", n);
+	for (size_t i = 0; i < n; i++) {
+		encode(&text, pairs[i].name, false);
+		buf_addc(&text, '\0');
+		encode(&text, pairs[i].value, false);
+		at[i + 1] = text.len;
+	}
+	b->oom |= text.oom;
+	for (size_t i = 0; i < n && !text.oom; i++)
+		v[i] = (struct slice){ (const char *)text.data + at[i], at[i + 1] - at[i] };
+	if (!text.oom)
+		sort_texts(v, n);
+	for (size_t i = 0; i < n && !text.oom; i++) {
+		size_t name = strnlen(v[i].p, v[i].n);
+
+		if (i > 0)
+			buf_addc(b, '&');
+		buf_add(b, v[i].p, name);
+		buf_addc(b, '=');
+		buf_add(b, v[i].p + name + 1, v[i].n - name - 1);
+	}
+	buf_free(&text);
+}
+
+static void
+hex_of(const uint8_t *bytes, char out[65])
+{
+	static const char	 hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < 32; i++) {
+		out[2 * i] = hex[bytes[i] >> 4];
+		out[2 * i + 1] = hex[bytes[i] & 15];
+	}
+	out[64] = '\0';
+}
+
+void
+sigv4_hash(struct slice body, char out_r[65])
+{
+	uint8_t	 digest[SHA256_DIGEST_LENGTH];
+
+	(void)SHA256((const unsigned char *)(body.p == NULL ? "" : body.p), body.n, digest);
+	hex_of(digest, out_r);
+}
+
+static void
+hmac(const void *key, size_t n, struct slice text, uint8_t out[32])
+{
+	uint8_t		 result[EVP_MAX_MD_SIZE];
+	unsigned	 len;
+
+	if (HMAC(EVP_sha256(), key, (int)n, (const unsigned char *)text.p, text.n, result, &len) == NULL)
+		bug("the crypto library cannot compute an HMAC");
+	(void)memcpy(out, result, 32);
+}
+
+void
+sigv4_key(const struct sigv4_request *r, uint8_t out_r[32])
+{
+	struct buf	 first = { 0 };
+
+	buf_adds(&first, "AWS4");
+	buf_adds(&first, r->secret);
+	hmac(buf_cstr(&first), first.len, (struct slice){ r->date, 8 }, out_r);
+	hmac(out_r, 32, slice_of(r->region), out_r);
+	hmac(out_r, 32, slice_of(r->service), out_r);
+	hmac(out_r, 32, SLICE("aws4_request"), out_r);
+	if (first.data != NULL)
+		explicit_bzero(first.data, first.cap);
+	buf_free(&first);
+}
+
+/* The key of the day, derived anew when date, region, service or secret have changed. */
+static void
+take_day_key(struct sigv4 *s, const struct sigv4_request *r)
+{
+	uint64_t	 of;
+
+	buf_reset(&s->scratch);
+	buf_printf(&s->scratch, "%.8s\n%s\n%s\n%s", r->date, r->region, r->service, r->secret);
+	of = hash_xxh64(buf_slice(&s->scratch)) | 1;
+	if (s->day_of != of)
+		sigv4_key(r, s->day_key);
+	s->day_of = of;
+}
+
+/*
+ * The name in lower case, NUL, the value without white space around it and with one blank for each run of them.
+ * (NUL for the reason above: "x-amz" comes before "x-amz-date", which a colon would turn round.)
+ */
+static void
+add_header(struct buf *b, const struct sigv4_pair *h)
+{
+	struct slice	 v = slice_trim(h->value);
+
+	for (size_t i = 0; i < h->name.n; i++)
+		buf_addc(b, h->name.p[i] >= 'A' && h->name.p[i] <= 'Z' ? (char)(h->name.p[i] | 32) : h->name.p[i]);
+	buf_addc(b, '\0');
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] != ' ' || v.p[i - 1] != ' ')
+			buf_addc(b, v.p[i]);
+	buf_addc(b, '\n');
+}
+
+static void
+add_headers(struct sigv4 *s, const struct sigv4_request *r)
+{
+	struct slice	 v[PAIRS_MOST];
+	size_t		 at[PAIRS_MOST + 1] = { 0 };
+
+	if (r->n_headers > PAIRS_MOST)
+		bug("%zu headers to be signed", r->n_headers);
+	buf_reset(&s->scratch);
+	for (size_t i = 0; i < r->n_headers; i++) {
+		add_header(&s->scratch, &r->headers[i]);
+		at[i + 1] = s->scratch.len;
+	}
+	if (s->scratch.oom)
+		return;
+	for (size_t i = 0; i < r->n_headers; i++)
+		v[i] = (struct slice){ (const char *)s->scratch.data + at[i], at[i + 1] - at[i] };
+	sort_texts(v, r->n_headers);
+	for (size_t i = 0; i < r->n_headers; i++) {
+		struct slice name = { v[i].p, strnlen(v[i].p, v[i].n) };
+
+		buf_adds_slice(&s->canonical, name);
+		buf_addc(&s->canonical, ':');
+		buf_add(&s->canonical, name.p + name.n + 1, v[i].n - name.n - 1);
+		if (i > 0)
+			buf_addc(&s->signed_headers, ';');
+		buf_adds_slice(&s->signed_headers, name);
+	}
+}
+
+static void
+canonicalise(struct sigv4 *s, const struct sigv4_request *r)
+{
+	buf_reset(&s->canonical);
+	buf_reset(&s->signed_headers);
+	buf_adds(&s->canonical, r->method);
+	buf_addc(&s->canonical, '\n');
+	sigv4_path(&s->canonical, r->path);
+	buf_addc(&s->canonical, '\n');
+	sigv4_query(&s->canonical, r->query, r->n_query);
+	buf_addc(&s->canonical, '\n');
+	add_headers(s, r);
+	buf_addc(&s->canonical, '\n');
+	buf_adds_slice(&s->canonical, buf_slice(&s->signed_headers));
+	buf_addc(&s->canonical, '\n');
+	buf_adds_slice(&s->canonical, r->payload_hash);
+}
+
+bool
+sigv4_sign(struct sigv4 *s, const struct sigv4_request *r)
+{
+	uint8_t	 mac[32];
+	char	 hash[65];
+
+	canonicalise(s, r);
+	sigv4_hash(buf_slice(&s->canonical), hash);
+	buf_reset(&s->to_sign);
+	buf_printf(&s->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s", r->date, r->date, r->region,
+	    r->service, hash);
+	take_day_key(s, r);
+	hmac(s->day_key, sizeof(s->day_key), buf_slice(&s->to_sign), mac);
+	hex_of(mac, s->signature);
+	buf_reset(&s->authorization);
+	buf_printf(&s->authorization, "AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request,SignedHeaders=%s,Signature=%s",
+	    r->access_key, r->date, r->region, r->service, buf_cstr(&s->signed_headers), s->signature);
+	return !s->canonical.oom && !s->to_sign.oom && !s->authorization.oom && !s->scratch.oom && !s->signed_headers.oom;
+}
+
+void
+sigv4_free(struct sigv4 *s)
+{
+	if (s->scratch.data != NULL)
+		explicit_bzero(s->scratch.data, s->scratch.cap);	/* held the secret */
+	explicit_bzero(s->day_key, sizeof(s->day_key));
+	buf_free(&s->signed_headers);
+	buf_free(&s->canonical);
+	buf_free(&s->to_sign);
+	buf_free(&s->authorization);
+	buf_free(&s->scratch);
+}
+
+void
+sigv4_date(int64_t epoch_ms, char out_r[17])
+{
+	time_t		 seconds = (time_t)(epoch_ms / 1000);
+	struct tm	 tm;
+
+	(void)gmtime_r(&seconds, &tm);
+	(void)strftime(out_r, 17, "%Y%m%dT%H%M%SZ", &tm);
+}

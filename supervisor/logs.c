@@ -1,0 +1,240 @@
+/*
+ * The log file and its way to HQ (contract/hq-api.md section 5): every hour, when HQ asks, and when a session
+ * ends.  What could not be sent stays on disk and goes with the next.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "supervisor/hq/answer.h"
+#include "supervisor/hq/api.h"
+#include "supervisor/logs/log_upload.h"
+#include "supervisor/logs/logfile.h"
+#include "supervisor/remote.h"
+
+#define EVERY_S	3600.0
+
+struct logs {
+	struct supervisor	*s;
+	struct logfile		*file;
+	ev_timer		 hourly;
+	struct http_call	*call;		/* asks where to put the next file */
+	struct log_upload	*upload;
+	struct buf		 path;		/* of the file under way */
+	char			*end_url;	/* signed for the session that ended; NULL: used, or none */
+	bool			 dismissed;	/* nothing further is begun */
+};
+
+static void	step(struct logs *);
+
+static bool
+busy(const struct logs *l)
+{
+	return l->call != NULL || l->upload != NULL;
+}
+
+/* Nothing is under way any more; an end that waited for that goes on. */
+static void
+rest(struct logs *l)
+{
+	free(l->end_url);
+	l->end_url = NULL;
+	lifetime_logs_sent(l->s);
+}
+
+static void
+failed(struct logs *l, const struct err *why)
+{
+	log_warn(&l->s->log, "%s; %s stays here and is sent later", why->text, buf_cstr(&l->path));
+	rest(l);
+}
+
+static void
+on_sent(void *arg, const char *log_path, const struct err *why)
+{
+	struct logs		*l = arg;
+	struct supervisor	*s = l->s;
+	struct buf		 answer = { 0 };
+	struct err		 err = { 0 };
+
+	l->upload = NULL;
+	if (log_path == NULL) {
+		failed(l, why);
+		return;
+	}
+	log_debug(&s->log, "HQ has the log file %s", buf_cstr(&l->path));
+	if (logfile_sent(l->file, buf_cstr(&l->path), s->config->keep_logs, &err) == -1)
+		log_warn(&s->log, "%s", err.text);
+	if (s->upstream != NULL && upstream_connected(s->upstream)) {
+		answer_sendlogs(&answer, log_path, s->sid);
+		remote_publish(s, HQ_sendlogs, "response", &answer);
+		buf_free(&answer);
+	}
+	if (err.code == ERR_NONE)
+		step(l);
+	else
+		rest(l);		/* it would be sent again and again */
+}
+
+static void
+put_to(struct logs *l, const char *url)
+{
+	struct err	 err = { 0 };
+
+	if (log_upload_start(&l->upload, l->s->loop, l->s->http, buf_cstr(&l->path), url, on_sent, l, &err) == -1)
+		failed(l, &err);
+}
+
+static void
+on_url(void *arg, const struct http_response *r)
+{
+	struct logs	*l = arg;
+	struct err	 err = { 0 };
+	json_t		*data = api_data(r, "log upload", &err);
+	const char	*url = json_string_value(json_object_get(data, "url"));
+
+	l->call = NULL;
+	if (url != NULL)
+		put_to(l, url);
+	else {
+		if (data != NULL)
+			(void)err_set(&err, ERR_INVALID, "log upload: the answer names no url");
+		failed(l, &err);
+	}
+	json_decref(data);
+}
+
+static int
+ask_url(struct logs *l, struct err *err)
+{
+	struct supervisor	*s = l->s;
+	struct http_request	 r = { .method = "POST", .token = s->config->token, .std_headers = true, .body = SLICE("{}"), .retry = true };
+	struct buf		 url = { 0 };
+	int			 rc;
+
+	buf_printf(&url, "%s/v3/eds/internal/%s/log", s->config->api_url, session_id(s->session));
+	r.url = buf_cstr(&url);
+	rc = http_start(s->http, &r, on_url, l, &l->call, err);
+	buf_free(&url);
+	return rc;
+}
+
+/* The next file, if there is one and HQ can be asked. */
+static void
+step(struct logs *l)
+{
+	struct supervisor	*s = l->s;
+	struct err		 err = { 0 };
+	char			*url = l->end_url;
+
+	if (busy(l))
+		return;
+	if (logfile_unsent(l->file, &l->path).p == NULL || l->dismissed)
+		rest(l);
+	else if (url != NULL) {
+		l->end_url = NULL;
+		put_to(l, url);
+		free(url);
+	} else if (s->phase != PHASE_RUNNING || s->session == NULL || session_state(s->session, NULL) != SESSION_ACTIVE)
+		rest(l);
+	else if (ask_url(l, &err) == -1)
+		failed(l, &err);
+}
+
+void
+logs_send(struct supervisor *s)
+{
+	struct err	 err = { 0 };
+
+	if (s->logs == NULL)
+		return;
+	if (logfile_rotate(s->logs->file, &err) == -1)
+		log_warn(&s->log, "%s", err.text);
+	step(s->logs);
+}
+
+void
+logs_session_ended(struct supervisor *s, const char *url)
+{
+	if (s->logs == NULL)
+		return;
+	free(s->logs->end_url);
+	s->logs->end_url = strdup(url);
+	logs_send(s);
+}
+
+bool
+logs_busy(const struct supervisor *s)
+{
+	return s->logs != NULL && busy(s->logs);
+}
+
+static void
+on_hour(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	logs_send(w->data);
+}
+
+int
+logs_init(struct supervisor *s, struct err *err)
+{
+	struct logs	*l;
+
+	if (s->config->log_file_size == 0)
+		return 0;
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return err_set(err, ERR_NOMEM, "logs");
+	l->s = s;
+	if (logfile_open(&l->file, s->config->data_dir, s->config->log_file_size, s->config->log_keep_size, err) == -1) {
+		free(l);
+		return -1;
+	}
+	ev_timer_init(&l->hourly, on_hour, EVERY_S, EVERY_S);
+	l->hourly.data = s;
+	ev_timer_start(s->loop, &l->hourly);
+	s->logs = l;
+	log_sink_add(logfile_line, l->file);
+	return 0;
+}
+
+void
+logs_apply(struct supervisor *s)
+{
+	struct err	 err = { 0 };
+
+	if (s->config->log_file_size == 0)
+		logs_free(s);
+	else if (s->logs != NULL)
+		logfile_limits(s->logs->file, s->config->log_file_size, s->config->log_keep_size);
+	else if (logs_init(s, &err) == -1)
+		log_warn(&s->log, "%s", err.text);
+}
+
+void
+logs_dismiss(struct supervisor *s)
+{
+	if (s->logs == NULL)
+		return;
+	s->logs->dismissed = true;
+	ev_timer_stop(s->loop, &s->logs->hourly);
+	http_cancel(&s->logs->call);
+	log_upload_cancel(&s->logs->upload);
+}
+
+void
+logs_free(struct supervisor *s)
+{
+	struct logs	*l = s->logs;
+
+	if (l == NULL)
+		return;
+	logs_dismiss(s);
+	log_sink_add(NULL, NULL);
+	logfile_close(&l->file);
+	buf_free(&l->path);
+	free(l->end_url);
+	free(l);
+	s->logs = NULL;
+}

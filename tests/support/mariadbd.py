@@ -1,0 +1,192 @@
+"""A throw-away MariaDB server on loopback, a client for looking at what stands there, and whether it is right."""
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import datetime
+from urllib.parse import quote, urlencode
+
+from tests.support import proc
+from tests.support.oracle import compare_value
+
+PASSWORD = "s3cret/+%@:?#word"      # every character that a URL has a use for
+# Small and quick, but as durable and as strict about packets as a real one.
+SETTINGS = ("--skip-name-resolve", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=48M",
+            "--performance-schema=OFF", "--skip-log-bin", "--default-time-zone=+05:00", "--sql-mode=",
+            "--max-allowed-packet=16M", "--character-set-server=latin1")
+
+
+def missing():
+    """Why there can be no server here; "" when there can."""
+    for program in ("mariadbd", "mariadb-install-db"):
+        if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None:
+            return f"{program} is not installed: install the package mariadb-server"
+    try:
+        import pymysql      # noqa: F401
+    except ImportError:
+        return "pymysql is not installed: install the package python3-pymysql"
+    return ""
+
+
+class MariaDb:
+    """start() ... stop(); kill() and start() again keep port and data.  The server's own defaults are hostile on
+    purpose: another time zone, no strict mode, Latin 1."""
+
+    def __init__(self, folder=None, settings=()):
+        self._own_folder = None if folder else tempfile.mkdtemp(prefix="eds-mariadb-")
+        self.folder = str(folder or self._own_folder)
+        self.port = proc.free_port()
+        self.data = os.path.join(self.folder, "data")
+        self.socket = os.path.join(self.folder, "sock")
+        self._settings = list(settings)
+        self._process = None
+
+    # ---- life
+
+    def _install(self):
+        if os.getuid() == 0:
+            account = pwd.getpwnam("mysql")
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        done = subprocess.run([*proc.as_account("mysql"), "mariadb-install-db", "--no-defaults", "--skip-test-db",
+                               "--auth-root-authentication-method=normal", "--datadir=" + self.data,
+                               "--innodb-log-file-size=48M"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "TMPDIR": self.folder})     # in /tmp several get in each other's way
+        if done.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def start(self, *more):
+        """`more`: settings of this start alone."""
+        if not os.path.isdir(self.data):
+            self._install()
+        program = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
+        self._process = proc.Process([
+            *proc.as_account("mysql"), program, "--no-defaults", "--datadir=" + self.data, "--socket=" + self.socket,
+            "--tmpdir=" + self.folder, f"--port={self.port}", "--bind-address=127.0.0.1", "--pid-file=" + os.path.join(self.folder, "pid"),
+            *SETTINGS, *self._settings, *more], os.path.join(self.folder, "mariadbd.log"))
+        proc.wait_until(self._answers, lambda: "MariaDB to answer; it said:\n" + self._process.last_lines(), 30)
+        return self
+
+    def _answers(self):
+        if not self._process.running():
+            raise RuntimeError("MariaDB ended at start; it said:\n" + self._process.last_lines())
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        except Exception as e:
+            if "Can't connect" in str(e) or "Lost connection" in str(e):
+                return False
+            raise
+        return True
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def running(self):
+        return self._process is not None and self._process.running()
+
+    def stop(self):
+        if self._process:
+            self._process.stop()
+
+    def kill(self):
+        if self._process:
+            self._process.kill()
+
+    def restart(self, how="stop", *more):
+        getattr(self, how)()
+        return self.start(*more)
+
+    def close(self):
+        self.kill()
+        if self._own_folder:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---- looking and preparing
+
+    def connect(self, database=None, **options):
+        import pymysql
+        return pymysql.connect(**{"unix_socket": self.socket, "user": "root", "database": database,
+                                  "charset": "utf8mb4", "autocommit": True,
+                                  "init_command": "SET time_zone = '+00:00'", **options})
+
+    def run(self, *statements, database=None):
+        """Rows of the last statement, as tuples."""
+        db = self.connect(database)
+        try:
+            with db.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            db.close()
+
+    def create(self, database, user="eds", password=PASSWORD, rights="ALL PRIVILEGES"):
+        """A fresh database and a user who may do that much in it."""
+        name = "`" + database.replace("`", "``") + "`"
+        self.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}",
+                 f"CREATE OR REPLACE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'",
+                 f"GRANT {rights} ON {name}.* TO '{user}'@'127.0.0.1'")
+        return database
+
+    def url(self, database, user="eds", password=PASSWORD, port=None, **query):
+        return (f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{port or self.port}/"
+                f"{quote(database, safe='')}" + ("?" + urlencode(query) if query else ""))
+
+    def rows(self, database, table):
+        """{primary key (a text, or a tuple): {column: value}}; times as text, other values as the client gives them."""
+        from pymysql import converters
+        plain = {k: v for k, v in converters.conversions.items()
+                 if k not in (converters.FIELD_TYPE.TIMESTAMP, converters.FIELD_TYPE.DATETIME, converters.FIELD_TYPE.DATE)}
+        db = self.connect(database, conv=plain)
+        try:
+            with db.cursor() as cursor:
+                name = "`" + table.replace("`", "``") + "`"
+                cursor.execute(f"SHOW COLUMNS FROM {name}")
+                keys = [row[0] for row in cursor.fetchall() if row[3] == "PRI"]
+                cursor.execute(f"SELECT * FROM {name}")
+                names = [d[0] for d in cursor.description]
+                found = [dict(zip(names, row)) for row in cursor.fetchall()]
+        finally:
+            db.close()
+        return {r[keys[0]] if len(keys) == 1 else tuple(r[k] for k in keys): r for r in found}
+
+    def tables(self, database):
+        return {name for name, in self.run("SHOW TABLES", database=database)}
+
+    def differences(self, oracle, database):
+        """What is wrong in a database after the events that an Oracle took note of."""
+        return oracle.compare_tables(self.tables(database), lambda t: list(self.rows(database, t).values()), problem)
+
+
+def problem(prop, expected, actual):
+    """As oracle.compare_value(), with times in UTC to the microsecond."""
+    if prop.get("format") == "date-time" and isinstance(expected, str) and isinstance(actual, str):
+        same = datetime.fromisoformat(expected) == datetime.fromisoformat(actual + "Z")
+        return "" if same else f"{actual!r} instead of {expected!r}"
+    return compare_value(prop, expected, actual)
+
+
+def main():
+    """A server with one database for a program that started this one: says the URL, and ends when its input does."""
+    reason = missing()
+    if reason:
+        print("skip " + reason, flush=True)
+        return
+    with MariaDb() as server:
+        print(server.url(server.create("eds")), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
