@@ -1,10 +1,11 @@
 # make bench            : throughput, latency, CPU and memory, each next to a ceiling of the same run
 # make bench ONLY=null  : one of them (several: ONLY="null file"); ROUNDS=1 for a quick look
+#                         BENCH_IMPORT_ROWS=n: of the imports, instead of 2,000,000
 #                         STORAGE=memory: a stream that the server keeps in memory, when its disk is in the way
 # make bench-profile    : where the time of the null path goes, by perf and strace
 
 BENCH      = $(B)/tests/bench
-BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite bare_postgres
+BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite bare_postgres bare_import
 PKG_BENCH  = $(PKG_DEMO) sqlite3 libsqlite3-dev
 ONLY      ?=
 ROUNDS    ?= 3
@@ -16,11 +17,12 @@ $(BENCH)/latency: $(BENCH)/latency.o $(BENCH)/pull.o $(BENCH)/events.o $(BENCH)/
 $(BENCH)/bare_file: $(BENCH)/bare_file.o $(BENCH)/pull.o $(BENCH)/file_name.o
 $(BENCH)/bare_sqlite: $(BENCH)/bare_sqlite.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_postgres: $(BENCH)/bare_postgres.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
+$(BENCH)/bare_import: $(BENCH)/bare_import.o
 $(BENCH_BIN:%=$(BENCH)/%):
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,libnats) $(LIBS_BENCH) -lpthread
 $(BENCH)/bare_postgres: LIBS_BENCH = $(call pc,libpq)
-$(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
+$(BENCH)/bare_sqlite $(BENCH)/bare_import: LIBS_BENCH = $(call pc,sqlite3)
 
 bench-programs: programs $(BENCH_BIN:%=$(BENCH)/%)
 
