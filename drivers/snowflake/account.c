@@ -170,16 +170,27 @@ read_params(struct snow_account *a, const struct url *u, struct err *err)
 	return 0;
 }
 
+/* NULL also when the value is empty. */
+static char *
+get(const struct url *u, const char *name)
+{
+	char	*value = url_query_get(u, name);
+
+	if (value != NULL && *value == '\0') {
+		free(value);
+		value = NULL;
+	}
+	return value;
+}
+
 static int
 read_known(struct snow_account *a, const struct url *u, struct err *err)
 {
 	for (size_t i = 0; i < NELEM(known); i++) {
-		char	**field = (char **)(void *)((char *)a + known[i].offset), *value = url_query_get(u, known[i].name);
+		char	**field = (char **)(void *)((char *)a + known[i].offset), *value = get(u, known[i].name);
 
-		if (value == NULL || *value == '\0' ) {
-			free(value);
+		if (value == NULL)
 			continue;
-		}
 		*field = value;
 		if (known[i].keypair_only && !a->keypair)
 			return err_set(err, ERR_CONFIG, "Snowflake URL: %s belongs to snowflake-keypair://", known[i].name);
@@ -240,8 +251,8 @@ set_host(struct snow_account *a, const struct url *u, const char *host, const ch
 static int
 read_host(struct snow_account *a, const struct url *u, struct err *err)
 {
-	char	*host = url_query_get(u, "host"), *account = url_query_get(u, "account"), *region = url_query_get(u, "region"),
-		*port = url_query_get(u, "port"), *protocol = url_query_get(u, "protocol");
+	char	*host = get(u, "host"), *account = get(u, "account"), *region = get(u, "region"), *port = get(u, "port"),
+		*protocol = get(u, "protocol");
 	int	 rc = -1;
 
 	if (*u->host == '\0' && account == NULL)

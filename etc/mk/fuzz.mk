@@ -23,6 +23,8 @@ FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c
 FUZZ_LIBS_fuzz_notice = $(FUZZ_LIBS) $(call pc,jansson zlib)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
+FUZZ_SRC_fuzz_snowflake = $(FUZZ_SRC) $(wildcard drivers/snowflake/*.c) $(SHARED_snowflake)
+FUZZ_LIBS_fuzz_snowflake = $(FUZZ_LIBS) $(LIBS_snowflake)
 
 fuzz_src  = $(if $(FUZZ_SRC_$(1)),$(FUZZ_SRC_$(1)),$(FUZZ_SRC))
 fuzz_libs = $(if $(FUZZ_LIBS_$(1)),$(FUZZ_LIBS_$(1)),$(FUZZ_LIBS))

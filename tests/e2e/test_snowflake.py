@@ -2,15 +2,17 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from snowflake_shop import Shop, jsons, order
-from tests.support.crafted import DATE, EVERY, NULLABLE, STRING, schema
-from tests.support.drive import Drive, schemas_by_version
+from tests.support.crafted import EVERY, NULLABLE, STRING, schema
 from tests.support.events import EventStream, load_schemas
+from tests.support.lab import PROXIES
 from tests.support.oracle import Oracle
 from tests.support.snowflake import PASSWORD, Snowflake
 
@@ -512,3 +514,13 @@ def test_the_whole_server_streams_into_it(enrolled, tmp_path):
         assert PASSWORD not in lab.whole_log() and "s3cret" not in lab.edsctl("why", "warehouse").stdout
         lab.stop_eds()
         assert peer.violations == []
+
+
+def test_the_script_for_a_real_account_does_its_work(tmp_path):
+    script = os.path.join(os.path.dirname(__file__), "snowflake-live")
+    with Snowflake(str(tmp_path / "peer")) as peer:
+        env = {k: v for k, v in os.environ.items() if k.lower() not in PROXIES}
+        env.update(EDS_SNOWFLAKE_URL=peer.url(path="/SHOP"), EDS_SNOWFLAKE_EVENTS="400")
+        done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=100, check=False)
+        assert (done.returncode, done.stdout.count("ok  ")) == (0, 3), done.stdout + done.stderr
+        assert peer.database.tables() == [] and peer.database.stages == {} and peer.violations == []

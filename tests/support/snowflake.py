@@ -27,7 +27,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from tests.support.snowflake_expr import SqlError, split, tokens
+from tests.support.snowflake_expr import SqlError, split
 from tests.support.snowflake_sql import Database, Result, SqlSession
 from tests.support.snowflake_store import Store
 
@@ -293,7 +293,7 @@ class Snowflake:
             self.sessions[session.token] = session
         known = params.get("databaseName", self.database.name) == self.database.name
         info = {"databaseName": self.database.name if known else None,
-                "schemaName": self.database.schema if known and params.get("schemaName", "PUBLIC") == self.database.schema else None,
+                "schemaName": self.database.schema if known and params.get("schemaName", self.database.schema) == self.database.schema else None,
                 "warehouseName": session.warehouse, "roleName": params.get("roleName", ROLE)}
         return {"data": {"token": session.token, "validityInSeconds": 3599, "masterToken": session.master,
                          "masterValidityInSeconds": 14399, "sessionId": session.id,
@@ -412,7 +412,7 @@ class Snowflake:
             self._complain("MULTI_STATEMENT_COUNT 0: the number of statements has to be exact")
         if bindings and len(parts) > 1:
             raise Refusal("000009", "bindings are not supported in multi-statement requests", "0A000")
-        words = [tokens(p)[0][1] for p in parts]
+        words = [re.match(r"\s*(\w*)", p).group(1).upper() for p in parts]
         if "PUT" in words and (len(parts) > 1 or accept != "application/json"):
             raise Refusal("001003", "PUT alone, with Accept: application/json", "42000")
         if "PUT" not in words and accept != "application/snowflake":
@@ -446,8 +446,9 @@ class Snowflake:
 
 
 def _answered(job, result):
-    rowtype = [{"name": c, "type": "text", "nullable": True, "length": 16777216, "byteLength": 16777216, "precision": None,
-                "scale": None} for c in result.columns]
+    types = result.types or ["text"] * len(result.columns)
+    rowtype = [{"name": c, "type": t, "nullable": True, "length": 16777216, "byteLength": 16777216, "precision": None,
+                "scale": None} for c, t in zip(result.columns, types)]
     return {"data": {"parameters": [], "rowtype": rowtype, "rowset": result.rows, "total": len(result.rows),
                      "returned": len(result.rows), "queryId": job.query_id, "sqlState": None, "statementTypeId": result.type_id,
                      "queryResultFormat": "json"}, "message": None, "code": None, "success": True}

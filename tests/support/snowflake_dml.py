@@ -12,6 +12,7 @@ class Result:
     rows: list = field(default_factory=list)
     type_id: int = 0x1000
     transfer: dict = None
+    types: list = None          # of the columns; texts unless given
 
 
 def quoted(name):

@@ -7,6 +7,7 @@ as JSON text, a timestamp as RFC 3339 in UTC, a boolean as 0 or 1.
 import os
 import sqlite3
 import uuid
+from datetime import datetime
 from decimal import Decimal
 
 from tests.support.oracle import compare_value
@@ -30,6 +31,20 @@ def problem(prop, expected, actual):
     if prop.get("format") == "date-time" and expected and actual == moment(expected, True):
         return ""
     return compare_value(prop, expected, actual)
+
+
+WIRE = {"NUMBER": "fixed", "FLOAT": "real"}
+
+
+def cell(kind, v):
+    """A value as it stands in the rows of an answer."""
+    if v is None:
+        return None
+    if kind.startswith("TIMESTAMP"):
+        day, _, fraction = v[:-1].partition(".")
+        seconds = int(datetime.fromisoformat(day + "+00:00").timestamp())
+        return f"{seconds}.{fraction.ljust(9, '0')}"
+    return str(v)
 
 
 class Database:
@@ -179,10 +194,12 @@ class Statement(Changes):
         for words, method, is_ddl in (
                 ("BEGIN", self.do_begin, False), ("COMMIT", self.do_commit, False), ("ROLLBACK", self.do_rollback, False),
                 ("MERGE INTO", self.merge, False), ("COPY INTO", self.copy, False),
-                ("SELECT", self.select, False), ("SHOW PRIMARY KEYS IN SCHEMA", self.show_keys, False),
-                ("SHOW TABLES", self.show_tables, False),
+                ("SHOW PRIMARY KEYS IN SCHEMA", self.show_keys, False),
+                ("SHOW TABLES", self.show_tables, False), ("SHOW STAGES", self.show_stages, False),
+                ("SELECT", self.select, False),
                 ("LIST", self.list, False), ("REMOVE", self.remove, False), ("PUT", self.put, False),
                 ("ALTER TABLE", self.alter, True), ("DROP TABLE", self.drop_table, True), ("DROP STAGE", self.drop_stage, True),
+                ("CREATE SCHEMA", self.create_schema, True), ("DROP SCHEMA", self.drop_schema, True),
                 ("CREATE OR REPLACE", self.create_or_replace, True), ("CREATE", self.create, True)):
             if self.words(words):
                 return self._within(method, is_ddl)
@@ -417,6 +434,8 @@ class Statement(Changes):
 
     def select(self):
         """SELECT a AS "A", ... FROM information_schema.x WHERE a = b AND ... ORDER BY ..."""
+        if self.take("*"):
+            return self.select_all()
         wanted = []
         while True:
             column = self.kind("word")
@@ -440,6 +459,17 @@ class Statement(Changes):
             if condition(env) is True:
                 rows.append([None if row[c] is None else str(row[c]) for c, _ in wanted])
         return Result([shown for _, shown in wanted], rows)
+
+    def select_all(self):
+        """SELECT * FROM "table", with the cells as the protocol has them."""
+        self.need("FROM")
+        table = self.kind("quoted")
+        self.end()
+        columns = self.session.columns(table)
+        cursor = self.db.execute(f"SELECT * FROM {quoted('t ' + table)}")
+        names = [d[0] for d in cursor.description]
+        rows = [[cell(columns[n][0], v) for n, v in zip(names, row)] for row in cursor.fetchall()]
+        return Result(names, rows, types=[WIRE.get(columns[n][0], columns[n][0].lower()) for n in names])
 
     def view(self, name):
         place = {"TABLE_CATALOG": self.session.database.name, "TABLE_SCHEMA": self.session.database.schema}
@@ -474,3 +504,23 @@ class Statement(Changes):
     def show_tables(self):
         self.end()
         return Result(["name"], [[n] for n, in self.db.execute('SELECT name FROM "sys tables" ORDER BY name')])
+
+    def show_stages(self):
+        self.end()
+        return Result(["name"], [[n] for n in sorted(self.session.database.stages)])
+
+    def create_schema(self):
+        self.session.database.schema = self.kind("quoted")
+        self.end()
+        return Result()
+
+    def drop_schema(self):
+        """There is one at a time: what is in it goes."""
+        name = self.kind("quoted")
+        self.end()
+        if name != self.session.database.schema:
+            raise SqlError("002003", f"SQL compilation error:\nSchema '{name}' does not exist or not authorized.", "02000")
+        for table, in self.db.execute('SELECT name FROM "sys tables"').fetchall():
+            self.forget_table(table)
+        self.session.database.schema = "PUBLIC"
+        return Result()

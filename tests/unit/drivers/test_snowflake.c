@@ -162,6 +162,7 @@ mistakes_in_a_url_are_named(void **state)
 	refused("snowflake://user:secret@account", "the database is missing");
 	refused("snowflake://user:secret@https://account/DB", "without https://");
 	refused("snowflake://user:secret@127.0.0.1:99/DB", "must name the account too");
+	refused("snowflake://user:secret@/DB?host=&account=", "the account is missing");
 	refused("snowflake://user:secret@account/DB?protocol=http", "protocol=http is for a server on this machine only");
 	refused("snowflake://user:secret@account/DB?protocol=ftp", "protocol must be https");
 	refused("snowflake://user:secret@account/DB?loginTimeout=never", "loginTimeout must be");
