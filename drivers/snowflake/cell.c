@@ -153,6 +153,19 @@ add_number(struct buf *b, const struct sql_column *c, const struct sql_held *h, 
 	return 0;
 }
 
+/* As spelled; a double must have that very value. */
+static int
+add_float(struct buf *b, const struct sql_column *c, struct slice text, struct err *err)
+{
+	double	 unused;
+
+	if (sql_number_is(text) && !sql_number_double(text, &unused))
+		return err_set(err, ERR_INVALID, "column \"%s\" is a FLOAT and would round the number; make it a NUMBER that can hold "
+		    "it, then retry", c->name.p);
+	json_out_str(b, text);
+	return 0;
+}
+
 /* --- moments --- */
 
 static bool
@@ -279,6 +292,8 @@ snow_cell_add(struct buf *b, const struct sql_column *c, const struct sql_held *
 	text = wants_json(c, h) ? sql_json(v, scratch) : sql_text(v, scratch);
 	if (text.p == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for a row");
+	if (h->type == SNOW_FLOAT)
+		return add_float(b, c, text, err);
 	if (h->type == SNOW_NUMBER)
 		return add_number(b, c, h, v->type == JV_TRUE ? SLICE("1") : v->type == JV_FALSE ? SLICE("0") : text, err);
 	if (h->type == SNOW_TIMESTAMP_NTZ || h->type == SNOW_TIMESTAMP_TZ) {

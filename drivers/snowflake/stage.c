@@ -1,6 +1,5 @@
 /* What a PUT statement is answered with, and the upload request that follows from it. */
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "drivers/s3/sigv4.h"
@@ -272,6 +271,24 @@ make_s3(struct snow_upload *u, const struct snow_stage *s, const char *scheme, c
 	return rc;
 }
 
+/* Azure and Google keep the same beside a file, under names of their own. */
+static void
+add_material(struct snow_upload *u, const struct snow_stage *s, const struct snow_envelope *e, struct slice description,
+    struct slice data, const char *agent_algorithm)
+{
+	struct buf	 text = { 0 };
+
+	if (e == NULL)
+		return;
+	material_json(&text, s, e);
+	add_header(u, description, "", buf_slice(&text));
+	buf_reset(&text);
+	encryption_json(&text, e, agent_algorithm);
+	add_header(u, data, "", buf_slice(&text));
+	u->text.oom |= text.oom;
+	buf_free(&text);
+}
+
 static void
 make_azure(struct snow_upload *u, const struct snow_stage *s, const char *scheme, const char *name, const char *digest,
     const struct snow_envelope *e)
@@ -279,7 +296,7 @@ make_azure(struct snow_upload *u, const struct snow_stage *s, const char *scheme
 	const char	*end = strncmp(s->end_point, "blob.", 5) == 0 ? s->end_point + 5 : s->end_point;
 	const char	*sas = *s->sas == '?' ? s->sas + 1 : s->sas;
 	struct slice	 container, prefix;
-	struct buf	 path = { 0 }, text = { 0 };
+	struct buf	 path = { 0 };
 
 	split(s->location, &container, &prefix);
 	buf_addc(&path, '/');
@@ -292,16 +309,9 @@ make_azure(struct snow_upload *u, const struct snow_stage *s, const char *scheme
 	add_header(u, SLICE("Content-Type"), "", SLICE("application/octet-stream"));
 	add_header(u, SLICE("x-ms-blob-type"), "", SLICE("BlockBlob"));
 	add_header(u, SLICE("x-ms-meta-sfcdigest"), "", slice_of(digest));
-	if (e != NULL) {
-		material_json(&text, s, e);
-		add_header(u, SLICE("x-ms-meta-matdesc"), "", buf_slice(&text));
-		buf_reset(&text);
-		encryption_json(&text, e, "AES_CBC_128");
-		add_header(u, SLICE("x-ms-meta-encryptiondata"), "", buf_slice(&text));
-	}
-	u->url.oom |= path.oom || text.oom;
+	add_material(u, s, e, SLICE("x-ms-meta-matdesc"), SLICE("x-ms-meta-encryptiondata"), "AES_CBC_128");
+	u->url.oom |= path.oom;
 	buf_free(&path);
-	buf_free(&text);
 }
 
 static void
@@ -325,7 +335,7 @@ make_gcs(struct snow_upload *u, const struct snow_stage *s, const char *scheme, 
     const struct snow_envelope *e)
 {
 	struct slice	 bucket, prefix;
-	struct buf	 path = { 0 }, text = { 0 };
+	struct buf	 path = { 0 };
 	bool		 in_host;
 
 	if (*s->bearer == '\0') {
@@ -345,16 +355,9 @@ make_gcs(struct snow_upload *u, const struct snow_stage *s, const char *scheme, 
 	}
 	add_header(u, SLICE("Content-Type"), "", SLICE("application/octet-stream"));
 	add_header(u, SLICE("x-goog-meta-sfc-digest"), "", slice_of(digest));
-	if (e != NULL) {
-		material_json(&text, s, e);
-		add_header(u, SLICE("x-goog-meta-matdesc"), "", buf_slice(&text));
-		buf_reset(&text);
-		encryption_json(&text, e, "AES_CBC_256");
-		add_header(u, SLICE("x-goog-meta-encryptiondata"), "", buf_slice(&text));
-	}
-	u->url.oom |= path.oom || text.oom;
+	add_material(u, s, e, SLICE("x-goog-meta-matdesc"), SLICE("x-goog-meta-encryptiondata"), "AES_CBC_256");
+	u->url.oom |= path.oom;
 	buf_free(&path);
-	buf_free(&text);
 }
 
 int

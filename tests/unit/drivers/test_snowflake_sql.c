@@ -62,6 +62,8 @@ a_number_that_would_be_rounded_is_refused(void **state)
 	assert_string_equal(cell(&b, SQL_INTEGER, SNOW_NUMBER, 0, "1e38"), "refused");
 	assert_string_equal(cell(&b, SQL_INTEGER, SNOW_NUMBER, 0, "1e999"), "refused");
 	assert_string_equal(cell(&b, SQL_INTEGER, SNOW_NUMBER, 0, "1e99999999999999"), "refused");
+	assert_string_equal(cell(&b, SQL_NUMBER, SNOW_FLOAT, 0, "0.12345678901234567890123"), "refused");
+	assert_string_equal(cell(&b, SQL_NUMBER, SNOW_FLOAT, 0, "9007199254740993"), "refused");
 	/* Text that is no number is for the server to refuse. */
 	assert_string_equal(cell(&b, SQL_INTEGER, SNOW_NUMBER, 0, "\"blue\""), "\"blue\"");
 	buf_free(&b);
