@@ -23,6 +23,7 @@ void
 worker_free(struct worker *w)
 {
 	intake_free(&w->intake);
+	tasks_free(&w->tasks);
 	free(w->answer.table);
 	free(w->answer.version);
 	free(w->answer.json);
@@ -63,6 +64,14 @@ worker_end(struct worker *w)
 	end = w->end;
 	worker_unlock(w);
 	return end;
+}
+
+void
+worker_wake(struct worker *w)
+{
+	worker_lock(w);
+	(void)pthread_cond_broadcast(&w->wake);
+	worker_unlock(w);
 }
 
 void
