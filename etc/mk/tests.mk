@@ -35,6 +35,7 @@ $(B)/drive: $(B)/tests/drive/drive.o $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/tests/drive/drive.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
 		-Wl,--no-whole-archive $(call pc,jansson) $(LIBS_WORKER)
+test-programs e2e: $(B)/drive
 
 # In a test_fail_* calls fail on command.
 FAIL_BIN = $(filter $(B)/tests/unit/ipc/test_fail_% $(B)/tests/unit/supervisor/test_fail_%,$(UNIT_BIN))
@@ -51,9 +52,9 @@ test:
 	@$(MAKE) --no-print-directory test-programs
 	@EDS_BUILD=$(B) MAKE="$(MAKE)" SAN="$(SAN)" sh tests/support/run-all.sh
 
-test-programs: programs $(UNIT_BIN) $(CLOCK_SHIFT) $(B)/drive ; @:
+test-programs: programs $(UNIT_BIN) $(CLOCK_SHIFT) ; @:
 
-e2e: programs $(CLOCK_SHIFT) $(B)/drive
+e2e: programs $(CLOCK_SHIFT)
 	@EDS_BUILD=$(B) sh tests/support/run-e2e.sh
 
 demo:
