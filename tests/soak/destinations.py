@@ -4,7 +4,7 @@ To add one: a class like these, and its row in DESTINATIONS.
 """
 import os
 
-from tests.support import postgresd
+from tests.support import mariadbd, postgresd
 
 
 class Sqlite:
@@ -50,4 +50,28 @@ class Postgres:
         self._server.close()
 
 
-DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres}
+class Mysql:
+    missing = staticmethod(mariadbd.missing)
+    options = {}
+
+    def __init__(self, folder):
+        self._server = mariadbd.MariaDb().start()
+        self._database = self._server.create("soak")
+        self.url = self._server.url(self._database, **self.options)
+
+    def restart(self, how):
+        self._server.restart(how)
+
+    def differences(self, oracle):
+        return self._server.differences(oracle, self._database)
+
+    def close(self):
+        self._server.close()
+
+
+class MysqlRows(Mysql):
+    """Without arrays, as for servers of MySQL."""
+    options = {"bulk": "off"}
+
+
+DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows}
