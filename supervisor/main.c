@@ -6,6 +6,7 @@
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade/release.h"
 
 static void
 print(FILE *to, enum cli_command command, bool help)
@@ -73,8 +74,11 @@ run(struct cli *cli)
 		(void)puts(EDS_VERSION);
 		return 0;
 	case CLI_DOWNLOAD:
-	case CLI_IMPORT:
+		return cmd_download(cli);
 	case CLI_PUBLICKEY:
+		(void)puts(release_public_key);
+		return 0;
+	case CLI_IMPORT:
 		(void)fprintf(stderr, "eds %s comes with a later version\n", cli_command_info(cli->command)->word);
 		return EXIT_USAGE;
 	case CLI_HELP:

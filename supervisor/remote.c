@@ -139,7 +139,7 @@ do_driverconfig(struct supervisor *s, const struct notice *n, const char *reply)
 /* --- the decision --- */
 
 static void
-refuse(struct supervisor *s, enum hq_action action, const char *reply, const char *why)
+refuse(struct supervisor *s, enum hq_action action, const struct notice *n, const char *reply, const char *why)
 {
 	struct buf	 b = { 0 };
 
@@ -151,6 +151,10 @@ refuse(struct supervisor *s, enum hq_action action, const char *reply, const cha
 	case HQ_validate:
 		answer_validate(&b, false, why, NULL, 0, s->sid, NULL);
 		remote_reply(s, action, reply, &b);
+		break;
+	case HQ_upgrade:
+		answer_upgrade(&b, false, why, s->sid, notice_text(n, "version"));
+		remote_publish(s, action, "response", &b);
 		break;
 	default:
 		remote_generic(s, action, "response", false, why);
@@ -173,7 +177,7 @@ do_sendlogs(struct supervisor *s, const struct notice *n, const char *reply)
 static void	(*const handlers[HQ_ACTIONS])(struct supervisor *, const struct notice *, const char *reply) = {
 	[HQ_restart] = do_restart, [HQ_ping] = do_ping, [HQ_shutdown] = do_shutdown, [HQ_pause] = do_pause,
 	[HQ_unpause] = do_unpause, [HQ_driverconfig] = do_driverconfig, [HQ_configure] = remote_configure,
-	[HQ_validate] = remote_validate, [HQ_sendlogs] = do_sendlogs,
+	[HQ_validate] = remote_validate, [HQ_sendlogs] = do_sendlogs, [HQ_upgrade] = remote_upgrade,
 };
 
 /* What the audit shows of the details: texts that are no secrets, URLs masked. */
@@ -207,7 +211,7 @@ obey(struct supervisor *s, enum hq_action action, const struct notice *n, const 
 	if (allowed)
 		handlers[action](s, n, reply);
 	else
-		refuse(s, action, reply, why);
+		refuse(s, action, n, reply, why);
 }
 
 void

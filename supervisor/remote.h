@@ -17,6 +17,9 @@ void	 remote_generic(struct supervisor *, enum hq_action, const char *kind, bool
 
 void	 remote_audit(struct supervisor *, enum hq_action, const char *details, const char *outcome);
 
+/* remote_upgrade.c */
+void	 remote_upgrade(struct supervisor *, const struct notice *, const char *reply);
+
 /* remote_configure.c; `reply` is copied, the notice is only looked at */
 void	 remote_configure(struct supervisor *, const struct notice *, const char *reply);
 void	 remote_validate(struct supervisor *, const struct notice *, const char *reply);

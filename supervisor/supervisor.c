@@ -94,6 +94,7 @@ build(struct supervisor *s, struct err *err)
 	read_horizon(s);
 	heart_init(s);
 	lifetime_init(s);
+	upgrade_init(s);
 	return settle_init(s, err);
 }
 
@@ -123,6 +124,7 @@ take_down(struct supervisor *s)
 		upstream_flush(s->upstream, 2000);
 	lifetime_free(s);
 	remote_stop(s);
+	upgrade_stop(s);
 	logs_dismiss(s);
 	heart_stop(s);
 	settle_stop(s);
@@ -156,9 +158,9 @@ exit_code_of(const struct err *err)
 }
 
 int
-supervisor_run(struct config *config, const struct config_flags *flags)
+supervisor_run(struct config *config, const struct config_flags *flags, const char *self)
 {
-	struct supervisor	 s = { .config = config, .flags = flags, .lock_fd = -1 };
+	struct supervisor	 s = { .config = config, .flags = flags, .self = self, .lock_fd = -1 };
 	struct err		 err = { 0 };
 
 	/*

@@ -11,8 +11,8 @@
 
 /*
  * Runs the supervisor until it is told to end; returns the exit code or SUPERVISOR_AGAIN.  `flags` are kept for reloads and
- * must outlive the call.  Takes the config over.
+ * must outlive the call, as must `self`, the path of this program.  Takes the config over.
  */
-int	 supervisor_run(struct config *, const struct config_flags *);
+int	 supervisor_run(struct config *, const struct config_flags *, const char *self);
 
 #endif

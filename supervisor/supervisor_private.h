@@ -19,6 +19,7 @@
 
 struct audit;
 struct logs;
+struct upgrade;
 struct remote_job;
 struct schema_request;
 struct connect_run;
@@ -49,6 +50,7 @@ struct supervisor {
 	int				 lock_fd;
 	char				*worker_program;
 	int64_t				 started_ms;
+	const char			*self;			/* path of this program */
 
 	struct store			*store;
 	struct window			*window;
@@ -63,6 +65,9 @@ struct supervisor {
 	struct metrics_http		*metrics_http;		/* NULL: no HTTP endpoints */
 	struct control			*control;
 	struct audit			*audit;
+	struct upgrade			*upgrade;		/* under way; NULL */
+	ev_timer			 trial;			/* of this version */
+	int				 trial_left;		/* seconds */
 	struct logs			*logs;			/* NULL: no log file */
 	struct sd_notify		*sd;
 
@@ -188,6 +193,10 @@ void	 command(void *sup, struct control_request *, const char *verb, const struc
 /* remote.c, remote_configure.c */
 void	 remote_notice(void *sup, struct slice payload, struct slice encoding, struct slice reply);
 void	 remote_stop(struct supervisor *);
+
+/* remote_upgrade.c */
+void	 upgrade_init(struct supervisor *);
+void	 upgrade_stop(struct supervisor *);
 
 /* logs.c */
 int	 logs_init(struct supervisor *, struct err *) MUST_CHECK;

@@ -19,6 +19,8 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 PKG_DEMO  = nats-server python3 python3-cryptography
 
 PKG_TEST  = $(PKG_DEMO) \
+	gpg \
+	gpgv \
 	libcmocka-dev \
 	mandoc \
 	mariadb-server \

@@ -19,6 +19,7 @@ struct cli {
 	struct config_flags	 flags;		/* its strings belong to the cli */
 	const char		**urls, **company_ids;	/* NULL-ended, NULL when not given */
 	int64_t			 port, health_port;
+	const char		*release_url, *release_key;	/* NULL: not given */
 	const char		**args;		/* behind the command word, NULL-ended */
 	size_t			 n_args;
 	char			**argv;		/* a copy of the whole line, NULL-ended: for running the program anew */
@@ -66,6 +67,7 @@ const struct cli_flag *cli_flags(size_t *n_r);
 const char *cli_program(void);
 
 /* Each command; the result is the exit code. */
+int	 cmd_download(const struct cli *);
 int	 cmd_enroll(struct cli *);
 int	 cmd_server(struct cli *);
 int	 cmd_server_help(const struct cli *);

@@ -11,6 +11,7 @@
 
 #define SERVER		(1u << CLI_SERVER)
 #define ENROLL		(1u << CLI_ENROLL)
+#define DOWNLOAD	(1u << CLI_DOWNLOAD)
 #define ALL_COMMANDS	CLI_ALL_COMMANDS
 #define HIDDEN		CLI_HIDDEN
 #define SECRET		CLI_SECRET
@@ -24,6 +25,7 @@ static const struct cli_flag flags[] = {
 };
 
 #undef SERVER
+#undef DOWNLOAD
 #undef ENROLL
 
 static const struct cli_command_info commands[] = {

@@ -7,6 +7,7 @@
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade/programs.h"
 
 /* What the operator wrote ends with 3, everything else with 1. */
 static int
@@ -60,13 +61,37 @@ own_path(char path[PATH_MAX])
 	path[n > 0 ? n : 0] = '\0';
 }
 
+/* The installed program: it decides anew which version is to run. */
 static int
 run_again(const struct cli *cli, const struct log *lg, const char *path)
 {
+	const char	*base = getenv(PROGRAMS_BASE);
+
 	(void)fflush(NULL);
+	if (base != NULL)
+		(void)execv(base, cli->argv);
 	(void)execv(path, cli->argv);
 	log_error(lg, "cannot start %s again: %m", path);
 	return EXIT_FATAL;
+}
+
+/* Hands over to the version of an upgrade, if there is one; returns when this one is to run. */
+static void
+hand_over(const struct cli *cli, const struct log *lg, const char *data_dir, const char *self)
+{
+	struct buf	 path = { 0 }, said = { 0 };
+	bool		 other = programs_choose(data_dir, self, &path, &said).p != NULL;
+
+	if (said.len > 0)
+		log_warn(lg, "%s", buf_cstr(&said));
+	if (other && setenv(PROGRAMS_BASE, self, 0) == 0) {
+		(void)fflush(NULL);
+		(void)execv(buf_cstr(&path), cli->argv);
+		log_error(lg, "cannot start %s: %m; going on with the installed version", buf_cstr(&path));
+		programs_give_up(data_dir);
+	}
+	buf_free(&path);
+	buf_free(&said);
 }
 
 int
@@ -85,10 +110,11 @@ cmd_server(struct cli *cli)
 		log_error(&lg, "%s", err.text);
 		return EXIT_FATAL;
 	}
+	hand_over(cli, &lg, dir, path);
 	free(dir);
 	if ((rc = load(cli, &lg, &c)) != 0)
 		return rc;
 	log_init(c->log_level, c->log_timestamps, c->log_label);
-	rc = supervisor_run(c, &cli->flags);
+	rc = supervisor_run(c, &cli->flags, path);
 	return rc == SUPERVISOR_AGAIN ? run_again(cli, &lg, path) : rc;
 }

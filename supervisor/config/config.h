@@ -68,6 +68,8 @@ struct config {
 	bool		 log_timestamps;
 	uint64_t	 log_file_size, log_keep_size;
 	char		*log_label;
+	bool		 upgrade_in_container;
+	char		*release_url, *release_key;	/* NULL: the project's own */
 	char		*worker_program;	/* NULL: beside eds, else libexec */
 	uint64_t	 window_bytes;		/* most memory for events in flight */
 	uint64_t	 window_events;

@@ -77,7 +77,7 @@ def test_a_wrong_line_gets_the_reason_and_the_usage(eds, args, text):
     assert "Usage:" in done.stderr and "Global Flags:" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["import", "download", "publickey"])
+@pytest.mark.parametrize("command", ["import"])
 def test_what_comes_later_says_so(eds, command):
     done = eds(command)
     assert done.returncode == 3

@@ -5,6 +5,7 @@ import pytest
 from tests.support import natsd
 from tests.support.jetstream import JetStream
 from tests.support.natswire import ApiError, NatsError
+from tests.support.proc import wait_until
 
 COMPANY = "6287a4154d1a72cc5ce091bb"
 SESSION = "284e8bdb-9c18-45c3-9f18-844ad70610ef"
@@ -91,7 +92,8 @@ def test_a_consumer_is_seen_settled_only_when_all_is_acknowledged(js, admin, sho
     JetStream(shop).create_consumer("eds-shop-1", deliver_policy="all")     # the shop is allowed to
     assert not js.settled("eds-shop-1")
     [message] = JetStream(shop).pull("eds-shop-1", 1)
-    assert message.headers["Nats-Msg-Id"] == "m1" and js.settled("eds-shop-1")
+    assert message.headers["Nats-Msg-Id"] == "m1"
+    wait_until(lambda: js.settled("eds-shop-1"), "the acknowledgement, which nobody answers")
     assert js.consumers() == ["eds-shop-1"]
     assert js.delete_consumer("eds-shop-1") and js.consumer_info("eds-shop-1") is None
     assert js.purge() == 1 and js.messages() == 0

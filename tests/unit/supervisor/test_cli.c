@@ -256,8 +256,9 @@ commands_are_found_with_their_arguments(void **state)
 	parse(&cli, &l, "eds enroll -- -P1");
 	assert_string_equal(cli.args[0], "-P1");
 	done(&cli, &l);
-	parse(&cli, &l, "eds download 1 x --anything");
+	parse(&cli, &l, "eds download 1 x --release-url http://127.0.0.1/eds");
 	assert_int_equal(cli.command, CLI_DOWNLOAD);
+	assert_string_equal(cli.release_url, "http://127.0.0.1/eds");
 	done(&cli, &l);
 }
 
