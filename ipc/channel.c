@@ -13,7 +13,7 @@
 
 #define TURN_MAX	((size_t)1 << 20)	/* bytes moved per call      */
 #define READ_CHUNK	((size_t)64 << 10)	/* least room for one read   */
-#define KEEP_MAX	((size_t)256 << 10)	/* buffers kept while empty  */
+#define KEEP_MAX	((size_t)512 << 10)	/* buffers kept while empty  */
 
 struct channel {
 	int		 fd;

@@ -80,6 +80,7 @@ struct supervisor {
 	ev_prepare			 settle_prepare;
 	ev_timer			 settle_timer;
 	bool				 settle_wanted;
+	mono_t				 settled_at;		/* start of the last job */
 	bool				 flooded;		/* the heap has grown */
 	mono_t				 shrunk_at;
 	struct writer			*writer;

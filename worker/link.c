@@ -26,6 +26,7 @@ struct link {
 	struct host		*host;
 	struct life_args	 args;
 	pthread_t		 thread;
+	bool			 fed;		/* events came, and the driver thread does not know yet */
 	bool			 running;	/* the driver thread exists */
 	bool			 ending;	/* `deadline` holds */
 	mono_t			 deadline;
@@ -102,8 +103,8 @@ on_events(struct link *l, const union ipc_body *body, struct err *err)
 		rc = err_set(err, ERR_INVALID, "message EVENTS: sent before READY");
 	for (size_t i = 0; rc == 0 && i < list->n; i++)
 		rc = intake_add(w->intake, &list->v[i], now_us, err);
-	(void)pthread_cond_broadcast(&w->wake);
 	worker_unlock(w);
+	l->fed = true;
 	return rc;
 }
 
@@ -234,8 +235,13 @@ static void
 read_frames(struct link *l)
 {
 	struct err	 err = { 0 };
+	int		 rc = channel_read(l->channel, dispatch, l, &err);
 
-	switch (channel_read(l->channel, dispatch, l, &err)) {
+	/* Once for all that was there: fewer switches between the threads, and larger batches. */
+	if (l->fed)
+		worker_wake(&l->worker);
+	l->fed = false;
+	switch (rc) {
 	case 0:
 		break;
 	case 1:

@@ -66,6 +66,14 @@ worker_end(struct worker *w)
 }
 
 void
+worker_wake(struct worker *w)
+{
+	worker_lock(w);
+	(void)pthread_cond_broadcast(&w->wake);
+	worker_unlock(w);
+}
+
+void
 worker_wait(struct worker *w, uint64_t us)
 {
 	struct timespec	 at;

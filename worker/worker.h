@@ -69,6 +69,9 @@ void	 worker_unlock(struct worker *);
 void	 worker_ask_end(struct worker *, enum worker_end);
 enum worker_end worker_end(struct worker *);
 
+/* Main thread: something has changed that the driver thread may wait for. */
+void	 worker_wake(struct worker *);
+
 /* Driver thread, locked: waits for a change, at most `us` microseconds (UINT64_MAX: for ever). */
 void	 worker_wait(struct worker *, uint64_t us);
 

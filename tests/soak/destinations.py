@@ -4,7 +4,7 @@ To add one: a class like these, and its row in DESTINATIONS.
 """
 import os
 
-from tests.support import mariadbd, postgresd
+from tests.support import mariadbd, postgresd, tds
 
 
 class Sqlite:
@@ -74,4 +74,27 @@ class MysqlRows(Mysql):
     options = {"bulk": "off"}
 
 
-DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows}
+class SqlServer:
+    """The peer of tests/support/tds.py: there is no SQL Server to be had."""
+
+    def __init__(self, folder):
+        self._server = tds.TdsServer()
+        self.url = self._server.url()
+
+    @staticmethod
+    def missing():
+        return ""
+
+    def restart(self, how):
+        """What was committed stays; what was under way is rolled back."""
+        self._server.stop()
+        self._server.start()
+
+    def differences(self, oracle):
+        return self._server.differences(oracle) + self._server.complaints
+
+    def close(self):
+        self._server.stop()
+
+
+DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows, "sqlserver": SqlServer}
