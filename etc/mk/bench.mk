@@ -20,7 +20,6 @@ $(BENCH)/bare_mysql: $(BENCH)/bare_mysql.o $(BENCH)/change.o $(BENCH)/pull.o $(L
 $(BENCH_BIN:%=$(BENCH)/%):
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,libnats) $(LIBS_BENCH) -lpthread
-$(BENCH)/bare_postgres.o: CPPFLAGS_ALL += $(CFLAGS_LIBPQ)
 $(BENCH)/bare_postgres: LIBS_BENCH = $(call pc,libpq)
 $(BENCH)/bare_mysql: LIBS_BENCH = $(call pc,libmariadb)
 $(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
