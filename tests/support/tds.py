@@ -388,3 +388,16 @@ class Connection:
         self.stream.send(wire.RESPONSE, out)
         if failure is not None and failure.level >= 20:
             raise Cut
+
+
+def main():
+    """A server for another process: prints its URL, and ends with standard input."""
+    import sys
+    with TdsServer() as server:
+        print(server.url(), flush=True)
+        sys.stdin.read()
+        print("\n".join(server.complaints), file=sys.stderr, end="")
+
+
+if __name__ == "__main__":
+    main()

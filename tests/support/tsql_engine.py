@@ -268,6 +268,8 @@ class Engine:
 
     def select(self, session, s, outer_scope=None, outer_env=None):
         """(names, rows)"""
+        if not s.columns:
+            raise SqlError(102, "SELECT * without INTO", 15)
         scope, found = self.joined(session, s.sources, s.where, outer_scope, outer_env)
         compiler = Compiler(session, scope)
         names = [name for _, name in s.columns]
@@ -362,7 +364,34 @@ class Engine:
         table.columns = table.columns + [Column(name, kind, True, self.collation)]
         table.rows = {k: {**row, name.lower(): None} for k, row in table.rows.items()}
 
+    def add_key(self, session, s):
+        table = self.find(s.table)
+        if table.key:
+            raise SqlError(1779, f"Table '{table.name}' already has a primary key defined on it.")
+        self._changed(session, table)
+        rows, table.rows, table.key = table.rows, {}, [k.lower() for k in s.key]
+        for key in table.key:
+            if table.column(key).nullable:
+                raise SqlError(8111, f"Cannot define PRIMARY KEY constraint on nullable column in table '{table.name}'.")
+        for row in rows.values():
+            table.put(row)
+
+    def copy_table(self, session, s):
+        """SELECT TOP (n) * INTO: columns as they are, without the key."""
+        source = s.sources[0][0]
+        if s.columns or len(s.sources) != 1 or source.kind != "table" or s.where is not None:
+            raise SqlError(102, "SELECT INTO of anything but a table as it is", 15)
+        table, schema = self.find(source.name), s.into[0] or self.default_schema
+        if self.table(s.into[1], schema) is not None:
+            raise SqlError(2714, f"There is already an object named '{s.into[1]}' in the database.")
+        copy = Table(schema, s.into[1], [Column(c.name, c.kind, c.nullable, c.collation) for c in table.columns], [])
+        for row in list(table.rows.values())[:s.top]:
+            copy.put(row)
+        self.tables[schema.lower(), copy.name.lower()] = copy
+
     def drop_table(self, session, s):
+        if s.lenient and self.table(s.table[1], s.table[0]) is None:
+            return
         table = self.find(s.table)
         del self.tables[table.schema.lower(), table.name.lower()]
 
@@ -555,6 +584,9 @@ class Session:
             raise SqlError(2812, f"Could not find stored procedure '{s.procedure}'.")
 
     def _select(self, s):
+        if s.into:
+            self.engine.copy_table(self, s)
+            return
         self.results.append(self.engine.select(self, s))
 
     def _dml(self, what, s):
@@ -580,6 +612,9 @@ class Session:
 
     def _add(self, s):
         self.engine.add_column(self, s)
+
+    def _addkey(self, s):
+        self.engine.add_key(self, s)
 
     def _drop(self, s):
         self.engine.drop_table(self, s)

@@ -312,9 +312,10 @@ class Parser:
             self.expect_sign("(")
             top = int(self.take("number"))
             self.expect_sign(")")
-        columns = [self._output()]
-        while self.accept_sign(","):
+        columns = [] if self.accept_sign("*") else [self._output()]
+        while columns and self.accept_sign(","):
             columns.append(self._output())
+        into = self.object_name() if self.accept("INTO") else None
         sources, where, order = [], None, []
         if self.accept("FROM"):
             sources = self.sources()
@@ -323,7 +324,7 @@ class Parser:
             order.append(self.expression())
             while self.accept_sign(","):
                 order.append(self.expression())
-        return Statement(kind="select", top=top, columns=columns, sources=sources, where=where, order=order)
+        return Statement(kind="select", top=top, columns=columns, into=into, sources=sources, where=where, order=order)
 
     def _output(self):
         value = self.expression()
@@ -440,6 +441,8 @@ class Parser:
     def _alter(self):
         table = self.object_name()
         self.expect("ADD")
+        if self.accept("PRIMARY", "KEY"):
+            return Statement(kind="addkey", table=table, key=self.list_of(self.identifier))
         name, kind = self.identifier(), self.type()
         self.accept("NULL")
         return Statement(kind="add", table=table, column=(name, kind, True))
@@ -451,7 +454,8 @@ class Parser:
         (("THROW",), lambda p: Statement(kind="throw")), (("SET",), _set), (("DECLARE",), _declare), (("IF",), _if),
         (("EXEC",), _exec), (("INSERT", "INTO"), _insert), (("UPDATE",), _update), (("DELETE",), _delete),
         (("CREATE", "TABLE"), _create), (("ALTER", "TABLE"), _alter),
-        (("DROP", "TABLE"), lambda p: Statement(kind="drop", table=p.object_name())),
+        (("DROP", "TABLE", "IF", "EXISTS"), lambda p: Statement(kind="drop", table=p.object_name(), lenient=True)),
+        (("DROP", "TABLE"), lambda p: Statement(kind="drop", table=p.object_name(), lenient=False)),
         (("PRINT",), lambda p: Statement(kind="print", value=p.expression())))
 
 

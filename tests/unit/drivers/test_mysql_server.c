@@ -1,22 +1,12 @@
 /* The MySQL driver's calls on a real MariaDB server: test and import.  Delivery is tested from end to end. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "drivers/mysql/mysql_private.h"
+#include "tests/support/driver_server.h"
 
 #define ROWS	2500
 
 struct fixture {
-	pid_t		 server;
-	int		 end_of_server;		/* it ends when this is closed */
-	char		 url[512];
+	struct driver_server server;
 	struct log	 log;
 	struct drv_host	 host;
 	struct drv_env	 env;
@@ -31,52 +21,17 @@ not_stopping(void *ctx)
 	return false;
 }
 
-/* --- the server --- */
-
-static void
-run_server(int in, int out)
-{
-	(void)dup2(in, STDIN_FILENO);
-	(void)dup2(out, STDOUT_FILENO);
-	(void)execl("/usr/bin/python3", "python3", "-m", "tests.support.mariadbd", (char *)NULL);
-	_exit(127);
-}
-
-static void
-start_server(struct fixture *f)
-{
-	int	 to[2], from[2];
-	FILE	*answer;
-
-	assert_int_equal(pipe(to), 0);
-	assert_int_equal(pipe(from), 0);
-	assert_true((f->server = fork()) >= 0);
-	if (f->server == 0) {
-		(void)close(to[1]);
-		(void)close(from[0]);
-		run_server(to[0], from[1]);
-	}
-	(void)close(to[0]);
-	(void)close(from[1]);
-	f->end_of_server = to[1];
-	assert_non_null(answer = fdopen(from[0], "r"));
-	if (fgets(f->url, sizeof(f->url), answer) == NULL)
-		f->url[0] = '\0';
-	(void)fclose(answer);
-	f->url[strcspn(f->url, "\n")] = '\0';
-}
-
 static int
 set_up(void **state)
 {
 	struct fixture	*f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	start_server(f);
+	server_start(&f->server, "tests.support.mariadbd");
 	log_make(&f->log, "test", NULL);
 	log_level_set(LOG_ERROR);
 	f->host = (struct drv_host){ .stopping = not_stopping };
-	f->env = (struct drv_env){ .destination = "test", .url = f->url, .update_strategy = "standard", .session = "",
+	f->env = (struct drv_env){ .destination = "test", .url = f->server.url, .update_strategy = "standard", .session = "",
 	    .data_dir = "/nonexistent", .log = &f->log, .host = &f->host };
 	*state = f;
 	return 0;
@@ -88,8 +43,7 @@ tear_down(void **state)
 	struct fixture	*f = *state;
 
 	driver_mysql.close(&f->drv);
-	(void)close(f->end_of_server);
-	(void)waitpid(f->server, NULL, 0);
+	server_stop(&f->server);
 	free(f);
 	return 0;
 }
@@ -99,8 +53,8 @@ ready(void **state)
 {
 	struct fixture	*f = *state;
 
-	if (strncmp(f->url, "mysql://", 8) != 0) {
-		print_message("skipped: %s\n", f->url[0] == '\0' ? "no server could be started" : f->url);
+	if (strncmp(f->server.url, "mysql://", 8) != 0) {
+		print_message("skipped: %s\n", f->server.url[0] == '\0' ? "no server could be started" : f->server.url);
 		skip();
 	}
 	f->err = (struct err){ .code = ERR_NONE };
@@ -131,9 +85,6 @@ ask(struct fixture *f, const char *sql)
 
 /* --- imports --- */
 
-#define PART(type)	"{\"table\":\"part\",\"modelVersion\":\"v1\",\"primaryKeys\":[\"id\"],\"required\":[],\"properties\":{" \
-	"\"id\":{\"type\":\"string\"},\"note\":{\"type\":\"" type "\",\"nullable\":true}}}"
-
 static struct drv_import_table	 part = { .table = SLICE("part"), .version = SLICE("v1"), .schema = SLICE(PART("string")) };
 
 static struct drv_import
@@ -149,38 +100,12 @@ stored(struct fixture *f, enum drv_result r)
 		fail_msg("%d %s", (int)r, f->err.text);
 }
 
-static enum drv_result
-rows(struct fixture *f, size_t from, size_t n, const char *note, struct drv_outcome *out)
-{
-	struct event		*events = calloc(n, sizeof(*events));
-	struct drv_event	*v = calloc(n, sizeof(*v));
-	struct drv_batch	 b = { .v = v, .n = n };
-	char			*text = calloc(n, 256);
-	enum drv_result		 r;
-
-	assert_true(events != NULL && v != NULL && text != NULL);
-	for (size_t i = 0; i < n; i++) {
-		(void)snprintf(text + i * 256, 256, "{\"operation\":\"INSERT\",\"id\":\"e\",\"table\":\"part\",\"key\":[\"%zu\"],"
-		    "\"modelVersion\":\"v1\",\"mvccTimestamp\":\"1\",\"timestamp\":1,\"after\":{\"id\":\"%zu\",\"note\":%s}}",
-		    from + i, from + i, note);
-		assert_int_equal(event_parse(&events[i], slice_of(text + i * 256), &f->err), 0);
-		v[i] = (struct drv_event){ .seq = i + 1, .ev = &events[i], .payload = slice_of(text + i * 256) };
-	}
-	r = driver_mysql.import_rows(f->drv, 0, &b, out);
-	for (size_t i = 0; i < n; i++)
-		event_free(&events[i]);
-	free(events);
-	free(v);
-	free(text);
-	return r;
-}
-
 static void
 import_rows(struct fixture *f, size_t from, size_t n, const char *note)
 {
 	struct drv_outcome	 out;
 
-	if (rows(f, from, n, note, &out) != DRV_STORED)
+	if (import_parts(&driver_mysql, f->drv, from, n, note, &out) != DRV_STORED)
 		fail_msg("%s", out.err.text);
 	stored(f, driver_mysql.import_commit(f->drv, &f->err));
 }
@@ -273,7 +198,7 @@ with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself(void **state)
 	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, note VARCHAR(3))");
 	how.keep = true;
 	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	assert_int_equal(rows(f, 0, 5, "\"too long\"", &out), DRV_REJECT);
+	assert_int_equal(import_parts(&driver_mysql, f->drv, 0, 5, "\"too long\"", &out), DRV_REJECT);
 	assert_int_equal(out.index, 0);
 	assert_non_null(strstr(out.err.text, "table \"part\", key [\"0\"]"));
 	assert_null(strstr(out.err.text, "too long"));
@@ -327,12 +252,12 @@ a_test_names_what_is_wrong_without_the_password(void **state)
 	struct drv_env	 env = f->env;
 	char		 url[600];
 
-	(void)snprintf(url, sizeof(url), "mysql://eds:wr0ng-one@%s", strrchr(f->url, '@') + 1);
+	(void)snprintf(url, sizeof(url), "mysql://eds:wr0ng-one@%s", strrchr(f->server.url, '@') + 1);
 	env.url = url;
 	assert_int_equal(driver_mysql.test(&env, &f->err), DRV_CONFIG);
 	assert_non_null(strstr(f->err.text, "Access denied"));
 	assert_null(strstr(f->err.text, "wr0ng"));
-	(void)snprintf(url, sizeof(url), "%s-missing", f->url);
+	(void)snprintf(url, sizeof(url), "%s-missing", f->server.url);
 	assert_int_equal(driver_mysql.test(&env, &f->err), DRV_CONFIG);
 	(void)snprintf(url, sizeof(url), "mysql://eds@127.0.0.1:1/eds");
 	assert_int_equal(driver_mysql.test(&env, &f->err), DRV_RETRY);
