@@ -5,62 +5,10 @@
 
 #define ROWS	2500
 
-struct fixture {
-	struct driver_server server;
-	struct log	 log;
-	struct drv_host	 host;
-	struct drv_env	 env;
-	struct drv	*drv;
-	struct err	 err;
-};
-
-static bool
-not_stopping(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
-
 static int
 set_up(void **state)
 {
-	struct fixture	*f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	server_start(&f->server, "tests.support.mariadbd");
-	log_make(&f->log, "test", NULL);
-	log_level_set(LOG_ERROR);
-	f->host = (struct drv_host){ .stopping = not_stopping };
-	f->env = (struct drv_env){ .destination = "test", .url = f->server.url, .update_strategy = "standard", .session = "",
-	    .data_dir = "/nonexistent", .log = &f->log, .host = &f->host };
-	*state = f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture	*f = *state;
-
-	driver_mysql.close(&f->drv);
-	server_stop(&f->server);
-	free(f);
-	return 0;
-}
-
-static struct fixture *
-ready(void **state)
-{
-	struct fixture	*f = *state;
-
-	if (strncmp(f->server.url, "mysql://", 8) != 0) {
-		print_message("skipped: %s\n", f->server.url[0] == '\0' ? "no server could be started" : f->server.url);
-		skip();
-	}
-	f->err = (struct err){ .code = ERR_NONE };
-	if (f->drv == NULL && driver_mysql.open(&f->drv, &f->env, &f->err) != DRV_STORED)
-		fail_msg("open: %s", f->err.text);
-	return f;
+	return fixture_open(state, &driver_mysql, "tests.support.mariadbd");
 }
 
 /* What a question gets: the first column of the first row; "" when there is none. */
@@ -87,36 +35,13 @@ ask(struct fixture *f, const char *sql)
 
 static struct drv_import_table	 part = { .table = SLICE("part"), .version = SLICE("v1"), .schema = SLICE(PART("string")) };
 
-static struct drv_import
-import_of(const char *job)
-{
-	return (struct drv_import){ .tables = &part, .ntables = 1, .job = slice_of(job) };
-}
-
-static void
-stored(struct fixture *f, enum drv_result r)
-{
-	if (r != DRV_STORED)
-		fail_msg("%d %s", (int)r, f->err.text);
-}
-
-static void
-import_rows(struct fixture *f, size_t from, size_t n, const char *note)
-{
-	struct drv_outcome	 out;
-
-	if (import_parts(&driver_mysql, f->drv, from, n, note, &out) != DRV_STORED)
-		fail_msg("%s", out.err.text);
-	stored(f, driver_mysql.import_commit(f->drv, &f->err));
-}
-
 #define BESIDE	"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE '\\_eds\\_%'"
 
 static void
 an_import_shows_only_when_it_is_complete(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-1");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-1");
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, theirs INT)");
@@ -133,8 +58,8 @@ an_import_shows_only_when_it_is_complete(void **state)
 static void
 an_import_that_is_given_up_leaves_nothing(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-2");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-2");
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY)");
@@ -148,21 +73,21 @@ an_import_that_is_given_up_leaves_nothing(void **state)
 static void
 an_import_is_taken_up_where_it_was_committed(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-3");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-3");
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
 	import_rows(f, 0, 10, "null");
 	driver_mysql.close(&f->drv);		/* the process died */
-	f = ready(state);
+	f = fixture_ready(state);
 	how.resumed = true;
 	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
 	import_rows(f, 5, 10, "\"b\"");
 	stored(f, driver_mysql.import_end(f->drv, &f->err));
 	assert_string_equal(ask(f, "SELECT GROUP_CONCAT(id ORDER BY id + 0) FROM part"), "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14");
 	driver_mysql.close(&f->drv);		/* it died again, before anybody knew that it had ended */
-	f = ready(state);
+	f = fixture_ready(state);
 	how.ending = true;
 	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
 	stored(f, driver_mysql.import_end(f->drv, &f->err));
@@ -173,8 +98,8 @@ an_import_is_taken_up_where_it_was_committed(void **state)
 static void
 an_import_that_keeps_puts_its_rows_on_top(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-4");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-4");
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, note VARCHAR(8), theirs INT DEFAULT 7)");
@@ -190,15 +115,15 @@ an_import_that_keeps_puts_its_rows_on_top(void **state)
 static void
 with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-5");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-5");
 	struct drv_outcome	 out;
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, note VARCHAR(3))");
 	how.keep = true;
 	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	assert_int_equal(import_parts(&driver_mysql, f->drv, 0, 5, "\"too long\"", &out), DRV_REJECT);
+	assert_int_equal(import_parts(f, 0, 5, "\"too long\"", &out), DRV_REJECT);
 	assert_int_equal(out.index, 0);
 	assert_non_null(strstr(out.err.text, "table \"part\", key [\"0\"]"));
 	assert_null(strstr(out.err.text, "too long"));
@@ -208,8 +133,8 @@ with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself(void **state)
 static void
 an_import_without_rows_makes_the_table(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-6");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-6");
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
@@ -220,8 +145,8 @@ an_import_without_rows_makes_the_table(void **state)
 static void
 a_table_that_others_refer_to_is_not_replaced(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-7");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-7");
 
 	(void)ask(f, "DROP TABLE IF EXISTS part");
 	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY)");
@@ -239,7 +164,7 @@ a_table_that_others_refer_to_is_not_replaced(void **state)
 static void
 a_test_leaves_nothing_behind(void **state)
 {
-	struct fixture	*f = ready(state);
+	struct fixture	*f = fixture_ready(state);
 
 	stored(f, driver_mysql.test(&f->env, &f->err));
 	assert_string_equal(ask(f, BESIDE), "0");
@@ -248,7 +173,7 @@ a_test_leaves_nothing_behind(void **state)
 static void
 a_test_names_what_is_wrong_without_the_password(void **state)
 {
-	struct fixture	*f = ready(state);
+	struct fixture	*f = fixture_ready(state);
 	struct drv_env	 env = f->env;
 	char		 url[600];
 
@@ -278,5 +203,5 @@ main(void)
 		cmocka_unit_test(a_test_names_what_is_wrong_without_the_password),
 	};
 
-	return cmocka_run_group_tests_name("mysql_server", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("mysql_server", tests, set_up, fixture_close);
 }

@@ -5,65 +5,10 @@
 
 #define ROWS	2500
 
-struct fixture {
-	struct driver_server server;
-	struct log	 log;
-	struct drv_host	 host;
-	struct drv_env	 env;
-	struct drv	*drv;
-	struct err	 err;
-};
-
-static bool
-not_stopping(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
-
 static int
 set_up(void **state)
 {
-	struct fixture	*f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	server_start(&f->server, "tests.support.tds");
-	log_make(&f->log, "test", NULL);
-	log_level_set(LOG_ERROR);
-	f->host = (struct drv_host){ .stopping = not_stopping };
-	f->env = (struct drv_env){ .destination = "test", .url = f->server.url, .update_strategy = "standard", .session = "",
-	    .data_dir = "/nonexistent", .log = &f->log, .host = &f->host };
-	*state = f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture	*f = *state;
-
-	driver_sqlserver.close(&f->drv);
-	server_stop(&f->server);
-	free(f);
-	return 0;
-}
-
-static struct fixture *
-ready(void **state)
-{
-	struct fixture	*f = *state;
-
-	f->err = (struct err){ .code = ERR_NONE };
-	if (f->drv == NULL && driver_sqlserver.open(&f->drv, &f->env, &f->err) != DRV_STORED)
-		fail_msg("open: %s", f->err.text);
-	return f;
-}
-
-static void
-stored(struct fixture *f, enum drv_result r)
-{
-	if (r != DRV_STORED)
-		fail_msg("%d %s", (int)r, f->err.text);
+	return fixture_open(state, &driver_sqlserver, "tests.support.tds");
 }
 
 /* Columns with a blank behind each, rows with a comma. */
@@ -105,22 +50,6 @@ run(struct fixture *f, const char *sql)
 
 static struct drv_import_table	 part = { .table = SLICE("part"), .version = SLICE("v1"), .schema = SLICE(PART("string")) };
 
-static struct drv_import
-import_of(const char *job)
-{
-	return (struct drv_import){ .tables = &part, .ntables = 1, .job = slice_of(job) };
-}
-
-static void
-import_rows(struct fixture *f, size_t from, size_t n, const char *note)
-{
-	struct drv_outcome	 out;
-
-	if (import_parts(&driver_sqlserver, f->drv, from, n, note, &out) != DRV_STORED)
-		fail_msg("%s", out.err.text);
-	stored(f, driver_sqlserver.import_commit(f->drv, &f->err));
-}
-
 /* Tables that are not the live one. */
 static void
 assert_nothing_beside(struct fixture *f)
@@ -131,8 +60,8 @@ assert_nothing_beside(struct fixture *f)
 static void
 an_import_shows_only_when_it_is_complete(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-1");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-1");
 
 	run(f, FRESH THEIRS ROW("old", "x", "1"));
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
@@ -147,8 +76,8 @@ an_import_shows_only_when_it_is_complete(void **state)
 static void
 an_import_that_is_given_up_leaves_nothing(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-2");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-2");
 
 	run(f, FRESH THEIRS);
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
@@ -161,21 +90,21 @@ an_import_that_is_given_up_leaves_nothing(void **state)
 static void
 an_import_is_taken_up_where_it_was_committed(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-3");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-3");
 
 	run(f, FRESH);
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
 	import_rows(f, 0, 5, "null");
 	driver_sqlserver.close(&f->drv);		/* the process died */
-	f = ready(state);
+	f = fixture_ready(state);
 	how.resumed = true;
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
 	import_rows(f, 3, 5, "\"b\"");
 	stored(f, driver_sqlserver.import_end(f->drv, &f->err));
 	assert_answer(f, IDS, "0,1,2,3,4,5,6,7");
 	driver_sqlserver.close(&f->drv);		/* it died again, before anybody knew that it had ended */
-	f = ready(state);
+	f = fixture_ready(state);
 	how.ending = true;
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
 	stored(f, driver_sqlserver.import_end(f->drv, &f->err));
@@ -186,8 +115,8 @@ an_import_is_taken_up_where_it_was_committed(void **state)
 static void
 an_import_that_keeps_puts_its_rows_on_top(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-4");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-4");
 
 	run(f, FRESH THEIRS ROW("0", "old", "1") ROW("kept", "old", "2"));
 	how.keep = true;
@@ -202,14 +131,14 @@ an_import_that_keeps_puts_its_rows_on_top(void **state)
 static void
 with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-5");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-5");
 	struct drv_outcome	 out;
 
 	run(f, FRESH THEIRS);
 	how.keep = true;
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
-	assert_int_equal(import_parts(&driver_sqlserver, f->drv, 0, 5, "\"much too long\"", &out), DRV_REJECT);
+	assert_int_equal(import_parts(f, 0, 5, "\"much too long\"", &out), DRV_REJECT);
 	assert_int_equal(out.index, 0);
 	assert_non_null(strstr(out.err.text, "table \"part\", key [\"0\"]"));
 	assert_null(strstr(out.err.text, "much too long"));
@@ -220,8 +149,8 @@ with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself(void **state)
 static void
 an_import_without_rows_makes_the_table(void **state)
 {
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-6");
+	struct fixture		*f = fixture_ready(state);
+	struct drv_import	 how = import_of(&part, "job-6");
 
 	run(f, FRESH);
 	stored(f, driver_sqlserver.import_begin(f->drv, &how, &f->err));
@@ -232,7 +161,7 @@ an_import_without_rows_makes_the_table(void **state)
 static void
 a_test_leaves_nothing_behind(void **state)
 {
-	struct fixture	*f = ready(state);
+	struct fixture	*f = fixture_ready(state);
 
 	run(f, FRESH);
 	stored(f, driver_sqlserver.test(&f->env, &f->err));
@@ -242,7 +171,7 @@ a_test_leaves_nothing_behind(void **state)
 static void
 a_test_names_what_is_wrong_without_the_password(void **state)
 {
-	struct fixture	*f = ready(state);
+	struct fixture	*f = fixture_ready(state);
 	struct drv_env	 env = f->env;
 	char		 url[600];
 
@@ -267,5 +196,5 @@ main(void)
 		cmocka_unit_test(a_test_names_what_is_wrong_without_the_password),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, fixture_close);
 }
