@@ -373,8 +373,7 @@ class Connection:
         out = b"".join(wire.message(0, text, 0) for text in self.session.messages)
         inner = wire.DONE if done == wire.DONE else wire.DONEINPROC
         for names, found in self.session.results:
-            texts = [[None if v is None else str(v) for v in row] for row in found]
-            out += wire.rows(names, texts) + wire.done(inner, wire.DONE_MORE | wire.DONE_COUNT, len(texts))
+            out += wire.rows(names, found) + wire.done(inner, wire.DONE_MORE | wire.DONE_COUNT, len(found))
         now = self.session.transaction is not None
         if now and not before:
             out += wire.envchange(8, b"\x08" + self._descriptor(), b"\0")

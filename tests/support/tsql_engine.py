@@ -275,6 +275,8 @@ class Engine:
         names = [name for _, name in s.columns]
         if any(tree[0] == "count" for tree, _ in s.columns):
             return names, [[len(found)]]
+        if any(tree[0] == "convert" and tree[2] == ("count",) for tree, _ in s.columns):
+            return names, [[convert(len(found), s.columns[0][0][1])]]
         if s.order:
             order = [compiler.value(o) for o in s.order]
             found.sort(key=lambda env: [o(env) for o in order])
@@ -615,6 +617,14 @@ class Session:
 
     def _addkey(self, s):
         self.engine.add_key(self, s)
+
+    def _schema(self, s):
+        schemas = self.engine.schemas
+        if s.create == (s.name in schemas):
+            raise SqlError(2759, f"CREATE SCHEMA or DROP SCHEMA failed: '{s.name}' is there already, or is not.")
+        if any(t.schema == s.name for t in self.engine.tables.values()):
+            raise SqlError(3729, f"Cannot drop schema '{s.name}' because it is being referenced by an object.")
+        (schemas.add if s.create else schemas.remove)(s.name)
 
     def _drop(self, s):
         self.engine.drop_table(self, s)

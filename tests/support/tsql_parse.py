@@ -13,7 +13,7 @@ TOKEN = re.compile(r"""
     """, re.X)
 
 KEYWORDS = set("""SELECT FROM WHERE INSERT INTO UPDATE DELETE SET JOIN LEFT ON AS WITH AND OR NOT EXISTS IN IS NULL LIKE
-    CASE WHEN THEN ELSE END CREATE ALTER TABLE DROP ADD PRIMARY KEY BEGIN COMMIT ROLLBACK TRY CATCH IF EXEC PRINT
+    CASE WHEN THEN ELSE END CREATE ALTER TABLE SCHEMA DROP ADD PRIMARY KEY BEGIN COMMIT ROLLBACK TRY CATCH IF EXEC PRINT
     DECLARE ORDER BY TOP COLLATE THROW TRANSACTION""".split())
 TYPES = set("NVARCHAR VARCHAR CHAR NCHAR BIGINT INT SMALLINT TINYINT BIT FLOAT REAL DECIMAL VARBINARY DATETIME2".split())
 HINTS = {"UPDLOCK", "HOLDLOCK", "TABLOCK", "TABLOCKX"}
@@ -447,7 +447,12 @@ class Parser:
         self.accept("NULL")
         return Statement(kind="add", table=table, column=(name, kind, True))
 
+    def _schema(self, create):
+        name = self.identifier()
+        return Statement(kind="schema", name=name, create=create)
+
     STATEMENTS = (
+        (("CREATE", "SCHEMA"), lambda p: p._schema(True)), (("DROP", "SCHEMA"), lambda p: p._schema(False)),
         (("BEGIN", "TRY"), _try), (("BEGIN", "TRANSACTION"), lambda p: Statement(kind="begin")),
         (("COMMIT", "TRANSACTION"), lambda p: Statement(kind="commit")),
         (("ROLLBACK", "TRANSACTION"), lambda p: Statement(kind="rollback")),
