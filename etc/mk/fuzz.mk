@@ -23,6 +23,8 @@ FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c
 FUZZ_LIBS_fuzz_notice = $(FUZZ_LIBS) $(call pc,jansson zlib)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
+FUZZ_SRC_fuzz_sqlserver = $(FUZZ_SRC) $(SRC_SQL) $(addprefix drivers/sqlserver/sqlserver_,url.c error.c json.c type.c sql.c)
+FUZZ_LIBS_fuzz_sqlserver = $(FUZZ_LIBS) $(call pc,jansson)
 
 fuzz_src  = $(if $(FUZZ_SRC_$(1)),$(FUZZ_SRC_$(1)),$(FUZZ_SRC))
 fuzz_libs = $(if $(FUZZ_LIBS_$(1)),$(FUZZ_LIBS_$(1)),$(FUZZ_LIBS))
