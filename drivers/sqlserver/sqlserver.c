@@ -173,6 +173,7 @@ try_everything(struct drv *d, struct err *err)
 
 #define TEST_LOGIN_S	6
 #define TEST_ANSWER_S	6
+#define NO_SUCH_DATABASE 4060
 
 static enum drv_result
 test(const struct drv_env *env, struct err *err)
@@ -188,6 +189,8 @@ test(const struct drv_env *env, struct err *err)
 		d->conn.url.answer_s = TEST_ANSWER_S;
 	if ((r = ms_session_open(d, err)) == DRV_STORED)
 		r = try_everything(d, err);
+	if (r == DRV_RETRY && d->conn.number == NO_SUCH_DATABASE)
+		r = DRV_CONFIG;		/* mostly it is that; a running worker waits, for Azure says so of one that moves */
 	close_driver(&d);
 	return r;
 }

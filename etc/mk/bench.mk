@@ -19,7 +19,6 @@ $(BENCH)/bare_postgres: $(BENCH)/bare_postgres.o $(BENCH)/change.o $(BENCH)/pull
 $(BENCH_BIN:%=$(BENCH)/%):
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,libnats) $(LIBS_BENCH) -lpthread
-$(BENCH)/bare_postgres.o: CPPFLAGS_ALL += $(CFLAGS_LIBPQ)
 $(BENCH)/bare_postgres: LIBS_BENCH = $(call pc,libpq)
 $(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
 

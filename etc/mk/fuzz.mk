@@ -26,6 +26,9 @@ FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_sqlserver = $(FUZZ_SRC) $(SRC_SQL) $(addprefix drivers/sqlserver/sqlserver_,url.c error.c json.c type.c sql.c)
 FUZZ_LIBS_fuzz_sqlserver = $(FUZZ_LIBS) $(call pc,jansson)
 
+FUZZ_SRC_fuzz_rows   = $(FUZZ_SRC) worker/rows.c supervisor/import/export_name.c
+FUZZ_LIBS_fuzz_rows  = $(FUZZ_LIBS) $(call pc,zlib)
+
 fuzz_src  = $(if $(FUZZ_SRC_$(1)),$(FUZZ_SRC_$(1)),$(FUZZ_SRC))
 fuzz_libs = $(if $(FUZZ_LIBS_$(1)),$(FUZZ_LIBS_$(1)),$(FUZZ_LIBS))
 

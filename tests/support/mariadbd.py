@@ -3,13 +3,13 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from tests.support import proc
 from tests.support.oracle import compare_value
+from tests.support.serve import serve
 
 PASSWORD = "s3cret/+%@:?#word"      # every character that a URL has a use for
 # Small and quick, but as durable and as strict about packets as a real one.
@@ -177,16 +177,5 @@ def problem(prop, expected, actual):
     return compare_value(prop, expected, actual)
 
 
-def main():
-    """A server with one database for a program that started this one: says the URL, and ends when its input does."""
-    reason = missing()
-    if reason:
-        print("skip " + reason, flush=True)
-        return
-    with MariaDb() as server:
-        print(server.url(server.create("eds")), flush=True)
-        sys.stdin.read()
-
-
 if __name__ == "__main__":
-    main()
+    serve(MariaDb, missing())

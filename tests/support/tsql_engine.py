@@ -19,8 +19,8 @@ OPTION_BITS = {"IMPLICIT_TRANSACTIONS": 2, "CURSOR_CLOSE_ON_COMMIT": 4, "ANSI_WA
 
 
 class Column:
-    def __init__(self, name, kind, nullable, collation=None):
-        self.name, self.kind, self.nullable = name, kind, nullable
+    def __init__(self, name, kind, nullable, collation=None, default=None):
+        self.name, self.kind, self.nullable, self.default = name, kind, nullable, default
         self.collation = (collation or DEFAULT_COLLATION) if kind[0] in TEXTS else None
 
 
@@ -29,6 +29,7 @@ class Table:
         self.schema, self.name, self.columns = schema, name, columns
         self.key = [k.lower() for k in key]
         self.rows = {}              # key values -> {lower name: value}
+        self.refers = set()         # the tables that foreign keys of this one refer to, as (schema, name)
         self.checks = []            # called with every row to be stored; what they raise refuses it
         self._serial = 0
 
@@ -43,7 +44,8 @@ class Table:
 
     def clone(self):
         copy = Table(self.schema, self.name, list(self.columns), self.key)
-        copy.rows, copy._serial, copy.checks = dict(self.rows), self._serial, self.checks
+        copy.rows, copy._serial = dict(self.rows), self._serial
+        copy.checks, copy.refers = self.checks, self.refers
         return copy
 
     def identity(self, row):
@@ -290,15 +292,15 @@ class Engine:
 
     def insert(self, session, s):
         table = self.find(s.table)
-        _, rows = self.select(session, s.select)
+        columns = [table.column(name) for name in s.columns or [c.name for c in table.columns]]
+        rows = self.select(session, s.select)[1] if s.select else [[session.value(v) for v in row] for row in s.rows]
         self._changed(session, table)
         for values in rows:
-            if len(values) != len(s.columns):
-                raise SqlError(121, "The select list for the INSERT statement contains more items than the insert list.")
-            given = dict(zip((c.lower() for c in s.columns), values))
-            for name in s.columns:
-                table.column(name)
-            table.put({c.name.lower(): table.store(c.name, given.get(c.name.lower())) for c in table.columns})
+            if len(values) != len(columns):
+                raise SqlError(213, "Column name or number of supplied values does not match table definition.")
+            row = {c.name: c.default for c in table.columns}
+            row.update((c.name, value) for c, value in zip(columns, values))
+            table.put({name.lower(): table.store(name, value) for name, value in row.items()})
 
     def update(self, session, s):
         table = self._target(s)
@@ -339,7 +341,9 @@ class Engine:
         if schema not in self.schemas:
             raise SqlError(2760, f'The specified schema name "{schema}" either does not exist or you do not have '
                                  "permission to use it.")
-        table = Table(schema, s.table[1], [Column(n, k, nullable, self.collation) for n, k, nullable in s.columns], s.key)
+        table = Table(schema, s.table[1], [Column(n, k, nullable, self.collation, session.value(default))
+                                           for n, k, nullable, default in s.columns], s.key)
+        table.refers = {((t[0] or self.default_schema).lower(), t[1].lower()) for t in s.refers}
         names = [c.name.lower() for c in table.columns]
         if len(set(names)) != len(names):
             raise SqlError(2705, "Column names in each table must be unique.")
@@ -358,7 +362,7 @@ class Engine:
 
     def add_column(self, session, s):
         table = self.find(s.table)
-        name, kind, _ = s.column
+        name, kind, _, _ = s.column
         if any(c.name.lower() == name.lower() for c in table.columns):
             raise SqlError(2705, f"Column names in each table must be unique. Column name '{name}' in table "
                                  f"'{table.name}' is specified more than once.")
@@ -395,6 +399,10 @@ class Engine:
         if s.lenient and self.table(s.table[1], s.table[0]) is None:
             return
         table = self.find(s.table)
+        me = (table.schema.lower(), table.name.lower())
+        if any(me in other.refers for at, other in self.tables.items() if at != me):
+            raise SqlError(3726, f"Could not drop object '{table.schema}.{table.name}' because it is referenced by a FOREIGN "
+                                 "KEY constraint.")
         del self.tables[table.schema.lower(), table.name.lower()]
 
     def rename(self, session, old, new):

@@ -14,7 +14,7 @@ TOKEN = re.compile(r"""
 
 KEYWORDS = set("""SELECT FROM WHERE INSERT INTO UPDATE DELETE SET JOIN LEFT ON AS WITH AND OR NOT EXISTS IN IS NULL LIKE
     CASE WHEN THEN ELSE END CREATE ALTER TABLE SCHEMA DROP ADD PRIMARY KEY BEGIN COMMIT ROLLBACK TRY CATCH IF EXEC PRINT
-    DECLARE ORDER BY TOP COLLATE THROW TRANSACTION""".split())
+    DECLARE ORDER BY TOP COLLATE THROW TRANSACTION VALUES DEFAULT CONSTRAINT FOREIGN REFERENCES""".split())
 TYPES = set("NVARCHAR VARCHAR CHAR NCHAR BIGINT INT SMALLINT TINYINT BIT FLOAT REAL DECIMAL VARBINARY DATETIME2".split())
 HINTS = {"UPDLOCK", "HOLDLOCK", "TABLOCK", "TABLOCKX"}
 SET_SWITCHES = set("""QUOTED_IDENTIFIER ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL
@@ -395,8 +395,13 @@ class Parser:
 
     def _insert(self):
         table = self.object_name()
-        columns = self.list_of(self.identifier)
-        return Statement(kind="insert", table=table, columns=columns, select=self.select())
+        columns = self.list_of(self.identifier) if self.is_sign("(") else None
+        if not self.accept("VALUES"):
+            return Statement(kind="insert", table=table, columns=columns, select=self.select())
+        rows = [self.list_of(self.expression)]
+        while self.accept_sign(","):
+            rows.append(self.list_of(self.expression))
+        return Statement(kind="insert", table=table, columns=columns, select=None, rows=rows)
 
     def _update(self):
         alias, assignments = self.identifier(), []
@@ -424,19 +429,38 @@ class Parser:
 
     def _create(self):
         table = self.object_name()
-        columns, key = [], []
+        columns, key, refers = [], [], []
         self.expect_sign("(")
         while True:
             if self.accept("PRIMARY", "KEY"):
                 key = self.list_of(self.identifier)
+            elif self.accept("CONSTRAINT"):
+                refers.append(self._foreign_key())
             else:
-                name, kind = self.identifier(), self.type()
-                nullable = not self.accept("NOT", "NULL") and (self.accept("NULL") or True)
-                columns.append((name, kind, nullable))
+                columns.append(self._column(key))
             if not self.accept_sign(","):
                 break
         self.expect_sign(")")
-        return Statement(kind="create", table=table, columns=columns, key=key)
+        return Statement(kind="create", table=table, columns=columns, key=key, refers=refers)
+
+    def _column(self, key):
+        """(name, type, nullable, default)"""
+        name, kind = self.identifier(), self.type()
+        nullable = not self.accept("NOT", "NULL") and (self.accept("NULL") or True)
+        default = self.expression() if self.accept("DEFAULT") else ("null",)
+        if self.accept("PRIMARY", "KEY"):
+            key.append(name)
+        return name, kind, nullable, default
+
+    def _foreign_key(self):
+        """The table that a constraint refers to."""
+        self.identifier()
+        self.expect("FOREIGN", "KEY")
+        self.list_of(self.identifier)
+        self.expect("REFERENCES")
+        table = self.object_name()
+        self.list_of(self.identifier)
+        return table
 
     def _alter(self):
         table = self.object_name()
@@ -445,7 +469,7 @@ class Parser:
             return Statement(kind="addkey", table=table, key=self.list_of(self.identifier))
         name, kind = self.identifier(), self.type()
         self.accept("NULL")
-        return Statement(kind="add", table=table, column=(name, kind, True))
+        return Statement(kind="add", table=table, column=(name, kind, True, ("null",)))
 
     def _schema(self, create):
         name = self.identifier()
