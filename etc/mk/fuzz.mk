@@ -23,6 +23,7 @@ FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c
 FUZZ_LIBS_fuzz_notice = $(FUZZ_LIBS) $(call pc,jansson zlib)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
+FUZZ_SRC_fuzz_tracker = $(FUZZ_SRC) supervisor/takeover/tracker.c
 
 FUZZ_SRC_fuzz_rows   = $(FUZZ_SRC) worker/rows.c supervisor/import/export_name.c
 FUZZ_LIBS_fuzz_rows  = $(FUZZ_LIBS) $(call pc,zlib)
