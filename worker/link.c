@@ -102,7 +102,7 @@ on_events(struct link *l, const union ipc_body *body, struct err *err)
 		rc = err_set(err, ERR_INVALID, "message EVENTS: sent before READY");
 	for (size_t i = 0; rc == 0 && i < list->n; i++)
 		rc = intake_add(w->intake, &list->v[i], now_us, err);
-	(void)pthread_cond_broadcast(&w->wake);
+	worker_wake(w);
 	worker_unlock(w);
 	return rc;
 }

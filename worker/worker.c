@@ -1,7 +1,9 @@
 /* Where the main thread and the driver thread meet. */
 
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "worker/worker.h"
 
@@ -16,6 +18,8 @@ worker_init(struct worker *w, struct err *err)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->wake, &attr);
 	(void)pthread_condattr_destroy(&attr);
+	if ((w->flow_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
+		return err_sys(err, "eventfd");
 	return (w->report = report_new(err)) == NULL ? -1 : 0;
 }
 
@@ -28,6 +32,8 @@ worker_free(struct worker *w)
 	free(w->answer.json);
 	report_free(&w->report);
 	settings_free(&w->settings);
+	if (w->flow_fd != -1)
+		(void)close(w->flow_fd);
 	(void)pthread_cond_destroy(&w->wake);
 	(void)pthread_mutex_destroy(&w->lock);
 }
@@ -50,8 +56,21 @@ worker_ask_end(struct worker *w, enum worker_end end)
 	worker_lock(w);
 	if (end > w->end)
 		w->end = end;
-	(void)pthread_cond_broadcast(&w->wake);
+	worker_wake(w);
 	worker_unlock(w);
+}
+
+void
+worker_wake(struct worker *w)
+{
+	uint64_t	 one = 1;
+
+	(void)pthread_cond_broadcast(&w->wake);
+	if (!w->flow_waits)
+		return;
+	w->flow_waits = false;
+	if (write(w->flow_fd, &one, sizeof(one)) == -1)
+		bug("an eventfd that cannot be written to");
 }
 
 enum worker_end

@@ -51,7 +51,10 @@ struct worker {
 	enum worker_end		 end;
 	struct worker_answer	 answer;
 	bool			 finished;	/* the driver thread is about to return */
+	bool			 flow_waits;	/* a driver call waits for `flow_fd` to become readable */
 	enum worker_exit	 exit;		/* valid when finished */
+
+	int			 flow_fd;	/* an eventfd; written before the driver thread exists */
 
 	_Atomic mono_t		 busy_since;	/* start of the present driver call; 0: none */
 
@@ -68,6 +71,9 @@ void	 worker_unlock(struct worker *);
 /* Any thread: the worker is to end that way; a gentler wish than an earlier one is ignored. */
 void	 worker_ask_end(struct worker *, enum worker_end);
 enum worker_end worker_end(struct worker *);
+
+/* Any thread, locked: something has changed that the driver thread may wait for. */
+void	 worker_wake(struct worker *);
 
 /* Driver thread, locked: waits for a change, at most `us` microseconds (UINT64_MAX: for ever). */
 void	 worker_wait(struct worker *, uint64_t us);
