@@ -14,6 +14,8 @@
 #define HORIZON_EVERY_MS	60000
 #define FLOOD_BYTES		(4u << 20)	/* in the window at once */
 #define SHRINK_EVERY_MS		5000
+#define CROWD			256	/* events in the window */
+#define CROWD_EVERY_MS		10
 
 /* What one job writes, and what holds once it is written. */
 struct settle_job {
@@ -190,6 +192,7 @@ settle_start(struct supervisor *s)
 		return;
 	}
 	s->settle_wanted = false;
+	s->settled_at = mono_now();
 	if (store_mend(s->store, &err) == -1) {
 		failed(s, &err);
 		free(j);
@@ -214,23 +217,49 @@ settle_now(struct supervisor *s)
 	writer_wait(s->writer);
 }
 
+/*
+ * A job waits for the disk, so a lone event gets one at once.  In a crowd one for every few events would
+ * keep disk and processor busier than all destinations, and nobody waits for the
+ * acknowledgement of a few as long as the server may send more.
+ */
+static mono_t
+crowd_pause(const struct supervisor *s)
+{
+	size_t	 held = window_count(s->window);
+	mono_t	 age = mono_now() - s->settled_at;
+
+	if (s->phase != PHASE_RUNNING || held < CROWD || age >= CROWD_EVERY_MS ||
+	    window_bytes(s->window) > s->config->window_bytes / 2 || held > s->config->window_events / 2 ||
+	    held > destinations_ack_pending(s) / 2)
+		return 0;
+	return CROWD_EVERY_MS - age;
+}
+
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 {
 	struct supervisor	*s = w->data;
+	mono_t			 pause;
 
 	(void)loop;
 	(void)events;
-	if (s->settle_wanted && s->store_trouble[0] == '\0' && !writer_busy(s->writer))
+	if (!s->settle_wanted || s->store_trouble[0] != '\0' || writer_busy(s->writer) || ev_is_active(&s->settle_timer))
+		return;
+	if ((pause = crowd_pause(s)) > 0)
+		again_in(s, (double)pause / 1000.0);
+	else
 		settle_start(s);
 }
 
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
+	struct supervisor	*s = w->data;
+
 	(void)loop;
 	(void)events;
-	settle_start(w->data);
+	if (s->settle_wanted)
+		settle_start(s);
 }
 
 void

@@ -1,5 +1,6 @@
 /* The supervisor: builds its parts in order, turns the loop, takes them down in reverse. */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,9 @@
 #include "supervisor/commands.h"
 #include "supervisor/store/lock.h"
 #include "supervisor/supervisor_private.h"
+
+#define HEAP_SLACK	(16 << 20)	/* free memory that is kept while events flow; settle.c gives it back afterwards */
+#define HEAP_LARGE	(4 << 20)	/* blocks below this come from there, too */
 
 static void
 free_message(void *owner)
@@ -168,6 +172,8 @@ supervisor_run(struct config *config, const struct config_flags *flags, const ch
 	 * clean-up at exit would then free them once more.
 	 */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_SLACK);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_LARGE);
 	log_make(&s.log, "server", NULL);
 	s.started_ms = wall_ms();
 	if ((s.loop = ev_default_loop(EVFLAG_AUTO)) == NULL) {

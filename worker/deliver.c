@@ -158,7 +158,7 @@ add_batch(struct deliver *d, struct batch *b)
 	report_queue(d->life.w->report, IPC_CREDIT, &(union ipc_body){
 		.credit = { .events = b->n, .bytes = b->held_bytes } });
 	report_push(d->life.w->report);
-	if (batch_parse(b, refuse_malformed, d, &d->broken) == 0)
+	if (batch_parse(b, &d->life.w->settings.skip, refuse_malformed, d, &d->broken) == 0)
 		b->taken_us = mono_us();
 }
 

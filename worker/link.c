@@ -14,6 +14,7 @@
 
 #include "ipc/handshake.h"
 #include "worker/deliver.h"
+#include "worker/import.h"
 #include "worker/form.h"
 #include "worker/link.h"
 #include "worker/probe.h"
@@ -26,6 +27,7 @@ struct link {
 	struct host		*host;
 	struct life_args	 args;
 	pthread_t		 thread;
+	bool			 fed;		/* events came, and the driver thread does not know yet */
 	bool			 running;	/* the driver thread exists */
 	bool			 ending;	/* `deadline` holds */
 	mono_t			 deadline;
@@ -60,6 +62,8 @@ on_goodbye(struct link *l, const union ipc_body *body, struct err *err)
 static void *(*const tasks[])(void *) = {
 	[IPC_MODE_DELIVER] = deliver_main,
 	[IPC_MODE_TEST] = probe_main,
+	[IPC_MODE_IMPORT] = import_main,
+	[IPC_MODE_IMPORT_DRY] = import_main,
 	[IPC_MODE_FORM] = form_main,
 };
 
@@ -102,8 +106,8 @@ on_events(struct link *l, const union ipc_body *body, struct err *err)
 		rc = err_set(err, ERR_INVALID, "message EVENTS: sent before READY");
 	for (size_t i = 0; rc == 0 && i < list->n; i++)
 		rc = intake_add(w->intake, &list->v[i], now_us, err);
-	worker_wake(w);
 	worker_unlock(w);
+	l->fed = true;
 	return rc;
 }
 
@@ -111,6 +115,43 @@ static int
 on_schema(struct link *l, const union ipc_body *body, struct err *err)
 {
 	return host_answer(&l->worker, &body->schema, err);
+}
+
+static int
+add_task(struct link *l, enum ipc_type what, const union ipc_body *body, struct err *err)
+{
+	struct worker	*w = &l->worker;
+	int		 rc, fd = what == IPC_IMPORT_FILE ? channel_take_fd(l->channel) : -1;
+
+	worker_lock(w);
+	rc = tasks_add(&w->tasks, what, body, fd, err);
+	(void)pthread_cond_broadcast(&w->wake);
+	worker_unlock(w);
+	return rc;
+}
+
+static int
+on_import(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT, body, err);
+}
+
+static int
+on_import_file(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT_FILE, body, err);
+}
+
+static int
+on_import_end(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT_END, body, err);
+}
+
+static int
+on_import_abort(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT_ABORT, body, err);
 }
 
 static uint64_t
@@ -173,6 +214,10 @@ static const struct {
 	{ IPC_CONFIGURE,	on_configure,	false },
 	{ IPC_EVENTS,		on_events,	true },
 	{ IPC_SCHEMA,		on_schema,	true },
+	{ IPC_IMPORT,		on_import,	true },
+	{ IPC_IMPORT_FILE,	on_import_file,	true },
+	{ IPC_IMPORT_END,	on_import_end,	true },
+	{ IPC_IMPORT_ABORT,	on_import_abort, true },
 	{ IPC_PING,		on_ping,	false },
 	{ IPC_DRAIN,		on_drain,	false },
 	{ IPC_STOP,		on_stop,	false },
@@ -234,8 +279,13 @@ static void
 read_frames(struct link *l)
 {
 	struct err	 err = { 0 };
+	int		 rc = channel_read(l->channel, dispatch, l, &err);
 
-	switch (channel_read(l->channel, dispatch, l, &err)) {
+	/* Once for all that was there: fewer switches between the threads, and larger batches. */
+	if (l->fed)
+		worker_wake(&l->worker);
+	l->fed = false;
+	switch (rc) {
 	case 0:
 		break;
 	case 1:
@@ -371,6 +421,7 @@ link_run(int fd, int sigfd, bool *stuck_r)
 		l.code = WORKER_EXIT_BROKEN;
 		return finish(&l, stuck_r);
 	}
+	channel_accept_fds(l.channel);
 	report_attach(l.worker.report, l.channel);
 	while (!over(&l))
 		turn(&l, sigfd);

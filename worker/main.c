@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include "worker/link.h"
+
+#define HEAP_SLACK	(4 << 20)	/* free memory that is kept: events come in blocks, which go and come again */
 
 static const char usage_text[] =
     "usage: eds-worker --help | --version\n"
@@ -85,6 +88,8 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "eds-worker: setting up the process: %s\n", strerror(errno));
 		return WORKER_EXIT_BROKEN;
 	}
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_SLACK);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_SLACK);
 	code = link_run(fd, sigfd, &stuck);
 	if (stuck)
 		_exit(code);	/* the driver thread still uses what exit() would tear down */

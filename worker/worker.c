@@ -27,6 +27,7 @@ void
 worker_free(struct worker *w)
 {
 	intake_free(&w->intake);
+	tasks_free(&w->tasks);
 	free(w->answer.table);
 	free(w->answer.version);
 	free(w->answer.json);
@@ -50,18 +51,9 @@ worker_unlock(struct worker *w)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
-void
-worker_ask_end(struct worker *w, enum worker_end end)
-{
-	worker_lock(w);
-	if (end > w->end)
-		w->end = end;
-	worker_wake(w);
-	worker_unlock(w);
-}
-
-void
-worker_wake(struct worker *w)
+/* Locked: the driver thread, wherever it waits. */
+static void
+wake(struct worker *w)
 {
 	uint64_t	 one = 1;
 
@@ -73,6 +65,16 @@ worker_wake(struct worker *w)
 		bug("an eventfd that cannot be written to");
 }
 
+void
+worker_ask_end(struct worker *w, enum worker_end end)
+{
+	worker_lock(w);
+	if (end > w->end)
+		w->end = end;
+	wake(w);
+	worker_unlock(w);
+}
+
 enum worker_end
 worker_end(struct worker *w)
 {
@@ -82,6 +84,14 @@ worker_end(struct worker *w)
 	end = w->end;
 	worker_unlock(w);
 	return end;
+}
+
+void
+worker_wake(struct worker *w)
+{
+	worker_lock(w);
+	wake(w);
+	worker_unlock(w);
 }
 
 void

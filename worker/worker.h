@@ -8,6 +8,7 @@
 #include "worker/intake.h"
 #include "worker/report.h"
 #include "worker/settings.h"
+#include "worker/tasks.h"
 
 /*
  * What the two threads of a worker share.
@@ -50,6 +51,7 @@ struct worker {
 	bool			 ready;		/* READY was reported: events are welcome */
 	enum worker_end		 end;
 	struct worker_answer	 answer;
+	struct tasks		 tasks;		/* of an import */
 	bool			 finished;	/* the driver thread is about to return */
 	bool			 flow_waits;	/* a driver call waits for `flow_fd` to become readable */
 	enum worker_exit	 exit;		/* valid when finished */
@@ -72,7 +74,7 @@ void	 worker_unlock(struct worker *);
 void	 worker_ask_end(struct worker *, enum worker_end);
 enum worker_end worker_end(struct worker *);
 
-/* Any thread, locked: something has changed that the driver thread may wait for. */
+/* Main thread: something has changed that the driver thread may wait for. */
 void	 worker_wake(struct worker *);
 
 /* Driver thread, locked: waits for a change, at most `us` microseconds (UINT64_MAX: for ever). */

@@ -1,5 +1,6 @@
 DRIVERS         += postgres
 LIBS_postgres    = $(call pc,libpq jansson)
 SHARED_postgres  = $(SRC_SQL)
-CFLAGS_LIBPQ    := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)
-$(B)/drivers/postgres/%.o: CPPFLAGS_ALL += $(CFLAGS_LIBPQ)
+# also for what includes the driver's headers: its tests, and a bare program of the bench
+CPPFLAGS_ALL    += $(CPPFLAGS_LIBPQ)
+CPPFLAGS_LIBPQ  := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)

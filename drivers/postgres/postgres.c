@@ -48,6 +48,7 @@ pg_close(struct drv **dp)
 	if (d == NULL)
 		return;
 	pg_disconnect(d);
+	sql_import_free(&d->import);
 	sql_store_free(&d->store);
 	sql_arena_free(&d->arena);
 	pg_types_free(d);
@@ -149,5 +150,9 @@ const struct driver driver_postgres = {
 	.open		= pg_open,
 	.deliver	= pg_deliver,
 	.test		= pg_test,
+	.import_begin	= pg_import_begin,
+	.import_rows	= pg_import_rows,
+	.import_end	= pg_import_end,
+	.import_abort	= pg_import_abort,
 	.close		= pg_close,
 };

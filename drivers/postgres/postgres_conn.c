@@ -13,6 +13,7 @@
 #define CONNECT_MS	10000
 #define CONNECT_MAX_S	300
 #define SILENCE_MS	90000	/* longer than any statement may take: the network is gone */
+#define PATIENT_MS	(24 * 3600 * 1000)
 #define STOPPING_MS	1000	/* for a batch that is nearly through */
 
 /*
@@ -217,7 +218,7 @@ pg_result(struct drv *d, bool *lost_r, struct err *err)
 {
 	*lost_r = false;
 	while (PQisBusy(d->conn)) {
-		if (!wait_socket(d, d->conn, POLLIN, mono_now() + SILENCE_MS)) {
+		if (!wait_socket(d, d->conn, POLLIN, mono_now() + (d->patient ? PATIENT_MS : SILENCE_MS))) {
 			(void)lost(d, stopping(d) ? "given up, because the worker is to end" : "the server does not answer", err);
 			*lost_r = true;
 			return NULL;

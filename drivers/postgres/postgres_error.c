@@ -22,6 +22,7 @@ static const struct sql_verdict	verdicts[] = {
 	{ "25006", 0, RETRY, "the server is read-only, a standby perhaps; " AGAIN, false },
 	{ "25",	   0, RETRY, AGAIN, false },
 	{ "26000", 0, RETRY, AGAIN, true },
+	{ "2BP01", 0, DRV_CONFIG, DRV_CONFIG, ERR_CONFLICT, "drop what depends on the table, or import with --no-delete", false },
 	{ "28",	   0, DRV_CONFIG, DRV_RETRY, ERR_AUTH, "check user and password in the URL, and pg_hba.conf", false },
 	{ "3D000", 0, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "create the database, or name another in the URL", false },
 	{ "3F000", 0, DRV_CONFIG, DRV_CONFIG, ERR_CONFIG, "create the schema, or name another by search_path in the URL", false },

@@ -3,8 +3,8 @@
 
 #include <libpq-fe.h>
 
-#include "drivers/sql/stmts.h"
-#include "drivers/sql/store.h"
+#include "drivers/sql/import.h"
+#include "drivers/sql/upsert.h"
 #include "ipc/base/clock.h"
 
 /* What the files of this driver share. */
@@ -50,6 +50,7 @@ struct drv {
 	PGconn			*conn;		/* NULL: not connected */
 	bool			 opened;	/* it has been connected before */
 	bool			 cockroach;
+	bool			 patient;	/* the statement at hand may take hours */
 	bool			 elsewhere;	/* this server is the wrong one: connect anew */
 	bool			 said_finer;	/* that times are stored to the microsecond */
 	bool			 unnamed;	/* a pooler loses prepared statements: none get a name */
@@ -66,7 +67,7 @@ struct drv {
 	struct buf		 scratch;	/* the text of one value */
 	struct pg_params	*params;	/* of the statement at hand */
 	char			 fence[24];	/* see postgres_write.c */
-	struct pg_import	*import;
+	struct sql_import	*import;
 };
 
 /* --- postgres_conn.c: a connection whose every wait ends when the worker is to stop --- */
@@ -158,9 +159,7 @@ enum drv_result	 pg_apply(struct drv *, const struct sql_group *, size_t n, enum
 
 enum drv_result	 pg_import_begin(struct drv *, const struct drv_import *, struct err *);
 enum drv_result	 pg_import_rows(struct drv *, size_t table, const struct drv_batch *, struct drv_outcome *);
-enum drv_result	 pg_import_commit(struct drv *, struct err *);
 enum drv_result	 pg_import_end(struct drv *, struct err *);
 void	 pg_import_abort(struct drv *);
-void	 pg_import_free(struct drv *);
 
 #endif

@@ -73,6 +73,14 @@ quote(struct buf *b, const struct sql_dialect *d, struct slice name, struct err 
 }
 
 static int
+quote_table(struct buf *b, const struct sql_dialect *d, struct slice name, struct err *err)
+{
+	if (d->qualifier != NULL)
+		buf_adds(b, d->qualifier);
+	return quote(b, d, name, err);
+}
+
+static int
 ddl_done(const struct buf *b, struct err *err)
 {
 	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a table's DDL") : 0;
@@ -97,7 +105,7 @@ sql_ddl_create(struct buf *b, const struct sql_dialect *d, const struct sql_sche
 {
 	buf_adds(b, d->create);
 	buf_addc(b, ' ');
-	if (quote(b, d, s->table, err) != 0)
+	if (quote_table(b, d, s->table, err) != 0)
 		return -1;
 	buf_adds(b, " (\n");
 	for (size_t i = 0; i < s->ncols; i++)
@@ -120,7 +128,7 @@ sql_ddl_add(struct buf *b, const struct sql_dialect *d, const struct sql_schema 
 	const struct sql_column	*c = &s->cols[column];
 
 	buf_adds(b, "ALTER TABLE ");
-	if (quote(b, d, s->table, err) != 0)
+	if (quote_table(b, d, s->table, err) != 0)
 		return -1;
 	buf_addc(b, ' ');
 	buf_adds(b, d->add);

@@ -34,6 +34,7 @@ bool	 sql_names_eq(enum sql_names, struct slice, struct slice);
 /* How a destination spells its DDL. */
 struct sql_dialect {
 	char		 open, close;		/* quotes around names */
+	const char	*qualifier;		/* in front of a table's name, quoted and with its dot; NULL: nothing */
 	const char	*create;		/* "CREATE TABLE IF NOT EXISTS" */
 	const char	*create_end;		/* after the closing parenthesis, e.g. " CHARACTER SET=utf8mb4" */
 	const char	*add;			/* "ADD COLUMN" */

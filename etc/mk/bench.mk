@@ -4,7 +4,7 @@
 # make bench-profile    : where the time of the null path goes, by perf and strace
 
 BENCH      = $(B)/tests/bench
-BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite bare_postgres
+BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite bare_postgres bare_mysql
 BENCH_BIN += bare_s3 s3_server
 PKG_BENCH  = $(PKG_DEMO) sqlite3 libsqlite3-dev
 ONLY      ?=
@@ -19,11 +19,12 @@ $(BENCH)/bare_sqlite: $(BENCH)/bare_sqlite.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_s3: $(BENCH)/bare_s3.o $(BENCH)/pull.o $(BENCH)/file_name.o
 $(BENCH)/s3_server: $(BENCH)/s3_server.o $(BENCH)/pull.o
 $(BENCH)/bare_postgres: $(BENCH)/bare_postgres.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
+$(BENCH)/bare_mysql: $(BENCH)/bare_mysql.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH_BIN:%=$(BENCH)/%):
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,libnats) $(LIBS_BENCH) -lpthread
-$(BENCH)/bare_postgres.o: CPPFLAGS_ALL += $(CFLAGS_LIBPQ)
 $(BENCH)/bare_postgres: LIBS_BENCH = $(call pc,libpq)
+$(BENCH)/bare_mysql: LIBS_BENCH = $(call pc,libmariadb)
 $(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
 $(BENCH)/bare_s3: LIBS_BENCH = $(call pc,libcurl)
 

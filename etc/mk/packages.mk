@@ -1,6 +1,7 @@
 # Every Debian package the project needs, once.  `make deps` installs what is missing.
 
 PKG_BUILD = gcc libc6-dev pkg-config \
+	freetds-dev \
 	libcurl4-openssl-dev \
 	libev-dev \
 	libinih-dev \

@@ -82,6 +82,20 @@ slice_trim(struct slice s)
 	return s;
 }
 
+/* How many bytes at the front are ASCII, or some less. */
+static inline size_t
+ascii_run(const unsigned char *p, size_t n)
+{
+	size_t	 i = 0;
+
+	for (uint64_t w; n - i >= sizeof(w); i += sizeof(w)) {
+		(void)memcpy(&w, p + i, sizeof(w));
+		if ((w & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	return i;
+}
+
 bool
 slice_is_utf8(struct slice s)
 {
@@ -95,6 +109,7 @@ slice_is_utf8(struct slice s)
 
 		if (c < 0x80) {
 			i++;
+			i += ascii_run(p + i, s.n - i);
 			continue;
 		}
 		if (c >= 0xc2 && c <= 0xdf) {

@@ -121,9 +121,10 @@ const struct window_entry *
 cursor_peek(struct cursor *c, const struct window *w)
 {
 	cursor_note(c, w);
-	for (uint64_t i = window_after(w, c->after); i < window_tail(w); i++) {
+	for (uint64_t i = window_after_near(w, c->after, c->place); i < window_tail(w); i++) {
 		const struct window_entry *e = window_at(w, i);
 
+		c->place = i + 1;	/* where to go on if it is sent */
 		if (cursor_wants(c, e->routes, e->seq))
 			return e;
 		cursor_skip_to(c, e->seq);

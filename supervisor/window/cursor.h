@@ -13,6 +13,7 @@ struct cursor {
 	uint64_t	 route;		/* the destination's bit                        */
 	uint64_t	 seq;
 	uint64_t	 after;
+	uint64_t	 place;		/* window index behind `after`, perhaps              */
 	uint64_t	 noted;		/* window index up to which `behind` has counted */
 	uint64_t	 behind;	/* events of its route that it does not have yet */
 

@@ -124,6 +124,15 @@ window_after(const struct window *w, uint64_t seq)
 	return lo;
 }
 
+uint64_t
+window_after_near(const struct window *w, uint64_t seq, uint64_t guess)
+{
+	if (guess >= w->head && guess <= w->tail && (guess == w->head || entry(w, guess - 1)->seq <= seq) &&
+	    (guess == w->tail || entry(w, guess)->seq > seq))
+		return guess;
+	return window_after(w, seq);
+}
+
 bool
 window_redelivered(struct window *w, const struct window_entry *again)
 {

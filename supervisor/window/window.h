@@ -34,6 +34,7 @@ const struct window_entry *window_at(const struct window *, uint64_t index);
 
 /* Index of the first entry with a sequence > seq; the tail when there is none. */
 uint64_t window_after(const struct window *, uint64_t seq);
+uint64_t window_after_near(const struct window *, uint64_t seq, uint64_t guess);	/* the same, at once if it is the guess */
 
 /*
  * The event came again: the new copy takes the place of the old one, so that it is

@@ -10,21 +10,11 @@ from tests.support.oracle import Oracle
 OTHER = "6287a4154d1a72cc5ce091cc"
 
 
-def every_kind_of_change(stream):
-    """Insert, update and delete of every table, each row inserted anew at the end of its table's turn."""
-    events = []
-    for table in stream.tables:
-        first, second = stream.insert(table), stream.insert(table)
-        events += [first, second, stream.update(table, first.key), stream.update(table, second.key),
-                   stream.delete(table, first.key), stream.insert(table, key=first.key)]
-    return events
-
-
 def test_every_change_of_every_table_arrives_exactly(enrolled):
     lab = enrolled
     lab.start_eds({"files": lab.file_url(), "shop": lab.sqlite_url()})
     lab.wait_running()
-    events = lab.publish_events(every_kind_of_change(lab.events)) + lab.publish(3000)
+    events = lab.publish_events(lab.events.every_kind()) + lab.publish(3000)
     assert len({e.table for e in events}) == 58
     assert len({(e.table, e.operation) for e in events}) == 58 * 3
     lab.wait_delivered()
@@ -190,6 +180,6 @@ def test_update_strategy_after_and_standard_agree_on_the_files(enrolled):
         f.write("\nupdate_strategy = 'after'\n")
     lab.start_eds({"files": lab.file_url(), "shop": lab.sqlite_url()})
     lab.wait_running()
-    lab.publish_events(every_kind_of_change(lab.events))
+    lab.publish_events(lab.events.every_kind())
     lab.wait_delivered()
     assert lab.differences() == []

@@ -4,7 +4,7 @@ To add one: a class like these, and its row in DESTINATIONS.
 """
 import os
 
-from tests.support import postgresd
+from tests.support import mariadbd, postgresd, tds
 
 
 class Sqlite:
@@ -50,4 +50,51 @@ class Postgres:
         self._server.close()
 
 
-DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres}
+class Mysql:
+    missing = staticmethod(mariadbd.missing)
+    options = {}
+
+    def __init__(self, folder):
+        self._server = mariadbd.MariaDb().start()
+        self._database = self._server.create("soak")
+        self.url = self._server.url(self._database, **self.options)
+
+    def restart(self, how):
+        self._server.restart(how)
+
+    def differences(self, oracle):
+        return self._server.differences(oracle, self._database)
+
+    def close(self):
+        self._server.close()
+
+
+class MysqlRows(Mysql):
+    """Without arrays, as for servers of MySQL."""
+    options = {"bulk": "off"}
+
+
+class SqlServer:
+    """The peer of tests/support/tds.py: there is no SQL Server to be had."""
+
+    def __init__(self, folder):
+        self._server = tds.TdsServer()
+        self.url = self._server.url()
+
+    @staticmethod
+    def missing():
+        return ""
+
+    def restart(self, how):
+        """What was committed stays; what was under way is rolled back."""
+        self._server.stop()
+        self._server.start()
+
+    def differences(self, oracle):
+        return self._server.differences(oracle) + self._server.complaints
+
+    def close(self):
+        self._server.stop()
+
+
+DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows, "sqlserver": SqlServer}

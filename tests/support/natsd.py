@@ -37,8 +37,8 @@ def find_nats_server():
     return shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
 
 
-def make_certificates(folder):
-    """A certificate authority and a server certificate for loopback; returns (ca, cert, key) paths."""
+def make_certificates(folder, name="localhost"):
+    """A certificate authority and a server certificate for that name and loopback; returns (ca, cert, key) paths."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -58,12 +58,12 @@ def make_certificates(folder):
         return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    hosts = x509.SubjectAlternativeName([x509.DNSName("localhost"),
+    hosts = x509.SubjectAlternativeName([x509.DNSName(name),
                                          x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     texts = {
         "ca.pem": certify("EDS laboratory CA", ca_key, "EDS laboratory CA", ca_key,
                           [(x509.BasicConstraints(ca=True, path_length=0), True)]),
-        "server.pem": certify("localhost", key, "EDS laboratory CA", ca_key, [(hosts, False)]),
+        "server.pem": certify(name, key, "EDS laboratory CA", ca_key, [(hosts, False)]),
         "server.key": key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                         serialization.NoEncryption()),
     }

@@ -15,6 +15,7 @@ from tests.support import natsd, proc
 from tests.support.gojson import Num
 from tests.support.lab import descendants, start_time
 from tests.support.oracle import compare_value
+from tests.support.serve import serve
 
 PASSWORD = "s3cret/+%@:?#word"      # every character that a URL has a use for
 SUPER = "laboratory"
@@ -238,3 +239,7 @@ def _same_json(expected, actual):
 def differences(oracle, link):
     """What is wrong with the tables of a database; [] when nothing is."""
     return oracle.compare_tables(tables(link), lambda table: rows(link, table), problem)
+
+
+if __name__ == "__main__":
+    serve(Postgres, missing())

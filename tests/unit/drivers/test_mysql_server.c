@@ -5,113 +5,13 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "drivers/mysql/mysql_private.h"
-
-#define ROWS	2500
-
-struct fixture {
-	pid_t		 server;
-	int		 end_of_server;		/* it ends when this is closed */
-	char		 url[512];
-	struct log	 log;
-	struct drv_host	 host;
-	struct drv_env	 env;
-	struct drv	*drv;
-	struct err	 err;
-};
-
-static bool
-not_stopping(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
-
-/* --- the server --- */
-
-static void
-run_server(int in, int out)
-{
-	(void)dup2(in, STDIN_FILENO);
-	(void)dup2(out, STDOUT_FILENO);
-	(void)execl("/usr/bin/python3", "python3", "-m", "tests.support.mariadbd", (char *)NULL);
-	_exit(127);
-}
-
-static void
-start_server(struct fixture *f)
-{
-	int	 to[2], from[2];
-	FILE	*answer;
-
-	assert_int_equal(pipe(to), 0);
-	assert_int_equal(pipe(from), 0);
-	assert_true((f->server = fork()) >= 0);
-	if (f->server == 0) {
-		(void)close(to[1]);
-		(void)close(from[0]);
-		run_server(to[0], from[1]);
-	}
-	(void)close(to[0]);
-	(void)close(from[1]);
-	f->end_of_server = to[1];
-	assert_non_null(answer = fdopen(from[0], "r"));
-	if (fgets(f->url, sizeof(f->url), answer) == NULL)
-		f->url[0] = '\0';
-	(void)fclose(answer);
-	f->url[strcspn(f->url, "\n")] = '\0';
-}
-
-static int
-set_up(void **state)
-{
-	struct fixture	*f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	start_server(f);
-	log_make(&f->log, "test", NULL);
-	log_level_set(LOG_ERROR);
-	f->host = (struct drv_host){ .stopping = not_stopping };
-	f->env = (struct drv_env){ .destination = "test", .url = f->url, .update_strategy = "standard", .session = "",
-	    .data_dir = "/nonexistent", .log = &f->log, .host = &f->host };
-	*state = f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture	*f = *state;
-
-	driver_mysql.close(&f->drv);
-	(void)close(f->end_of_server);
-	(void)waitpid(f->server, NULL, 0);
-	free(f);
-	return 0;
-}
-
-static struct fixture *
-ready(void **state)
-{
-	struct fixture	*f = *state;
-
-	if (strncmp(f->url, "mysql://", 8) != 0) {
-		print_message("skipped: %s\n", f->url[0] == '\0' ? "no server could be started" : f->url);
-		skip();
-	}
-	f->err = (struct err){ .code = ERR_NONE };
-	if (f->drv == NULL && driver_mysql.open(&f->drv, &f->env, &f->err) != DRV_STORED)
-		fail_msg("open: %s", f->err.text);
-	return f;
-}
+#include "tests/support/sql_server.h"
 
 /* What a question gets: the first column of the first row; "" when there is none. */
 static const char *
-ask(struct fixture *f, const char *sql)
+ask(struct sql_server *f, const char *sql)
 {
 	static char	 answer[512];
 	MYSQL_RES	*res;
@@ -129,229 +29,22 @@ ask(struct fixture *f, const char *sql)
 	return answer;
 }
 
-/* --- imports --- */
+static const struct sql_server_kind	 kind = {
+	.driver = &driver_mysql, .module = "tests.support.mariadbd", .scheme = "mysql", .ask = ask,
+	.beside = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE '\\_eds\\_%'",
+	.refers = "foreign key \"theirs\" of table \"child\" refers to table \"part\"", .denied = "Access denied",
+};
 
-#define PART(type)	"{\"table\":\"part\",\"modelVersion\":\"v1\",\"primaryKeys\":[\"id\"],\"required\":[],\"properties\":{" \
-	"\"id\":{\"type\":\"string\"},\"note\":{\"type\":\"" type "\",\"nullable\":true}}}"
-
-static struct drv_import_table	 part = { .table = SLICE("part"), .version = SLICE("v1"), .schema = SLICE(PART("string")) };
-
-static struct drv_import
-import_of(const char *job)
+static int
+set_up(void **state)
 {
-	return (struct drv_import){ .tables = &part, .ntables = 1, .job = slice_of(job) };
-}
-
-static void
-stored(struct fixture *f, enum drv_result r)
-{
-	if (r != DRV_STORED)
-		fail_msg("%d %s", (int)r, f->err.text);
-}
-
-static enum drv_result
-rows(struct fixture *f, size_t from, size_t n, const char *note, struct drv_outcome *out)
-{
-	struct event		*events = calloc(n, sizeof(*events));
-	struct drv_event	*v = calloc(n, sizeof(*v));
-	struct drv_batch	 b = { .v = v, .n = n };
-	char			*text = calloc(n, 256);
-	enum drv_result		 r;
-
-	assert_true(events != NULL && v != NULL && text != NULL);
-	for (size_t i = 0; i < n; i++) {
-		(void)snprintf(text + i * 256, 256, "{\"operation\":\"INSERT\",\"id\":\"e\",\"table\":\"part\",\"key\":[\"%zu\"],"
-		    "\"modelVersion\":\"v1\",\"mvccTimestamp\":\"1\",\"timestamp\":1,\"after\":{\"id\":\"%zu\",\"note\":%s}}",
-		    from + i, from + i, note);
-		assert_int_equal(event_parse(&events[i], slice_of(text + i * 256), &f->err), 0);
-		v[i] = (struct drv_event){ .seq = i + 1, .ev = &events[i], .payload = slice_of(text + i * 256) };
-	}
-	r = driver_mysql.import_rows(f->drv, 0, &b, out);
-	for (size_t i = 0; i < n; i++)
-		event_free(&events[i]);
-	free(events);
-	free(v);
-	free(text);
-	return r;
-}
-
-static void
-import_rows(struct fixture *f, size_t from, size_t n, const char *note)
-{
-	struct drv_outcome	 out;
-
-	if (rows(f, from, n, note, &out) != DRV_STORED)
-		fail_msg("%s", out.err.text);
-	stored(f, driver_mysql.import_commit(f->drv, &f->err));
-}
-
-#define BESIDE	"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE '\\_eds\\_%'"
-
-static void
-an_import_shows_only_when_it_is_complete(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-1");
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, theirs INT)");
-	(void)ask(f, "INSERT INTO part VALUES ('old', 1)");
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	import_rows(f, 0, ROWS, "\"a\"");
-	import_rows(f, ROWS - 100, 100, "\"a\"");		/* again, after an interruption */
-	assert_string_equal(ask(f, "SELECT GROUP_CONCAT(id) FROM part"), "old");
-	stored(f, driver_mysql.import_end(f->drv, &f->err));
-	assert_string_equal(ask(f, "SELECT COUNT(*) FROM part WHERE note = 'a'"), "2500");
-	assert_string_equal(ask(f, BESIDE), "0");
-}
-
-static void
-an_import_that_is_given_up_leaves_nothing(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-2");
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY)");
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	import_rows(f, 0, 10, "null");
-	driver_mysql.import_abort(f->drv);
-	assert_string_equal(ask(f, "SELECT COUNT(*) FROM part"), "0");
-	assert_string_equal(ask(f, BESIDE), "0");
-}
-
-static void
-an_import_is_taken_up_where_it_was_committed(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-3");
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	import_rows(f, 0, 10, "null");
-	driver_mysql.close(&f->drv);		/* the process died */
-	f = ready(state);
-	how.resumed = true;
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	import_rows(f, 5, 10, "\"b\"");
-	stored(f, driver_mysql.import_end(f->drv, &f->err));
-	assert_string_equal(ask(f, "SELECT GROUP_CONCAT(id ORDER BY id + 0) FROM part"), "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14");
-	driver_mysql.close(&f->drv);		/* it died again, before anybody knew that it had ended */
-	f = ready(state);
-	how.ending = true;
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	stored(f, driver_mysql.import_end(f->drv, &f->err));
-	assert_string_equal(ask(f, "SELECT COUNT(*) FROM part"), "15");
-	assert_string_equal(ask(f, BESIDE), "0");
-}
-
-static void
-an_import_that_keeps_puts_its_rows_on_top(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-4");
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, note VARCHAR(8), theirs INT DEFAULT 7)");
-	(void)ask(f, "INSERT INTO part VALUES ('0', 'old', 1), ('kept', 'old', 2)");
-	how.keep = true;
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	import_rows(f, 0, 2, "\"new\"");
-	stored(f, driver_mysql.import_end(f->drv, &f->err));
-	assert_string_equal(ask(f, "SELECT GROUP_CONCAT(id, note, theirs ORDER BY id) FROM part"), "0new1,1new7,keptold2");
-	assert_string_equal(ask(f, BESIDE), "0");
-}
-
-static void
-with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-5");
-	struct drv_outcome	 out;
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY, note VARCHAR(3))");
-	how.keep = true;
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	assert_int_equal(rows(f, 0, 5, "\"too long\"", &out), DRV_REJECT);
-	assert_int_equal(out.index, 0);
-	assert_non_null(strstr(out.err.text, "table \"part\", key [\"0\"]"));
-	assert_null(strstr(out.err.text, "too long"));
-	driver_mysql.import_abort(f->drv);
-}
-
-static void
-an_import_without_rows_makes_the_table(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-6");
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	stored(f, driver_mysql.import_end(f->drv, &f->err));
-	assert_string_equal(ask(f, "SELECT COUNT(*) FROM part"), "0");
-}
-
-static void
-a_table_that_others_refer_to_is_not_replaced(void **state)
-{
-	struct fixture		*f = ready(state);
-	struct drv_import	 how = import_of("job-7");
-
-	(void)ask(f, "DROP TABLE IF EXISTS part");
-	(void)ask(f, "CREATE TABLE part (id VARCHAR(64) PRIMARY KEY)");
-	(void)ask(f, "CREATE TABLE child (id VARCHAR(64) PRIMARY KEY, CONSTRAINT theirs FOREIGN KEY (id) REFERENCES part (id))");
-	stored(f, driver_mysql.import_begin(f->drv, &how, &f->err));
-	assert_int_equal(driver_mysql.import_end(f->drv, &f->err), DRV_CONFIG);
-	assert_non_null(strstr(f->err.text, "foreign key \"theirs\" of table \"child\" refers to table \"part\""));
-	driver_mysql.import_abort(f->drv);
-	(void)ask(f, "DROP TABLE child");
-	assert_string_equal(ask(f, BESIDE), "0");
-}
-
-/* --- test --- */
-
-static void
-a_test_leaves_nothing_behind(void **state)
-{
-	struct fixture	*f = ready(state);
-
-	stored(f, driver_mysql.test(&f->env, &f->err));
-	assert_string_equal(ask(f, BESIDE), "0");
-}
-
-static void
-a_test_names_what_is_wrong_without_the_password(void **state)
-{
-	struct fixture	*f = ready(state);
-	struct drv_env	 env = f->env;
-	char		 url[600];
-
-	(void)snprintf(url, sizeof(url), "mysql://eds:wr0ng-one@%s", strrchr(f->url, '@') + 1);
-	env.url = url;
-	assert_int_equal(driver_mysql.test(&env, &f->err), DRV_CONFIG);
-	assert_non_null(strstr(f->err.text, "Access denied"));
-	assert_null(strstr(f->err.text, "wr0ng"));
-	(void)snprintf(url, sizeof(url), "%s-missing", f->url);
-	assert_int_equal(driver_mysql.test(&env, &f->err), DRV_CONFIG);
-	(void)snprintf(url, sizeof(url), "mysql://eds@127.0.0.1:1/eds");
-	assert_int_equal(driver_mysql.test(&env, &f->err), DRV_RETRY);
+	return sql_server_start(state, &kind);
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_import_shows_only_when_it_is_complete),
-		cmocka_unit_test(an_import_that_is_given_up_leaves_nothing),
-		cmocka_unit_test(an_import_is_taken_up_where_it_was_committed),
-		cmocka_unit_test(an_import_that_keeps_puts_its_rows_on_top),
-		cmocka_unit_test(with_keep_a_row_that_the_table_cannot_hold_is_refused_by_itself),
-		cmocka_unit_test(an_import_without_rows_makes_the_table),
-		cmocka_unit_test(a_table_that_others_refer_to_is_not_replaced),
-		cmocka_unit_test(a_test_leaves_nothing_behind),
-		cmocka_unit_test(a_test_names_what_is_wrong_without_the_password),
-	};
+	const struct CMUnitTest tests[] = { SQL_SERVER_TESTS };
 
-	return cmocka_run_group_tests_name("mysql_server", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("mysql_server", tests, set_up, sql_server_stop);
 }

@@ -144,6 +144,32 @@ utf8_is_what_the_standard_calls_well_formed(void **state)
 		}
 }
 
+static void
+one_bad_byte_is_found_wherever_it_is(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 40; n++) {
+		char *text = malloc(n);		/* of exactly that length, so that a sanitizer sees any step beyond it */
+
+		assert_non_null(text);
+		(void)memset(text, 'a', n);
+		assert_true(slice_is_utf8((struct slice){ text, n }));
+		for (size_t at = 0; at < n; at++) {
+			text[at] = '\x80';
+			assert_false(slice_is_utf8((struct slice){ text, n }));
+			text[at] = '\xc3';
+			assert_false(slice_is_utf8((struct slice){ text, n }));
+			if (at + 1 < n) {
+				text[at + 1] = '\xa4';
+				assert_true(slice_is_utf8((struct slice){ text, n }));
+				text[at + 1] = 'a';
+			}
+			text[at] = 'a';
+		}
+		free(text);
+	}
+}
+
 int
 main(void)
 {
@@ -155,6 +181,7 @@ main(void)
 		cmocka_unit_test(cutting_yields_every_part_also_empty_ones),
 		cmocka_unit_test(trimming_takes_white_space_at_the_ends_only),
 		cmocka_unit_test(utf8_is_what_the_standard_calls_well_formed),
+		cmocka_unit_test(one_bad_byte_is_found_wherever_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,24 @@ entries_keep_their_index_while_the_ring_grows(void **state)
 }
 
 static void
+a_guess_never_changes_what_is_found(void **state)
+{
+	struct window	*w = fresh();
+
+	(void)state;
+	for (uint64_t i = 0; i < 20; i++)
+		put(w, i * 3 + 1, 1);
+	window_release(w, 5);
+	for (uint64_t seq = 0; seq < 70; seq++)
+		for (uint64_t guess = 0; guess < 25; guess++)
+			assert_int_equal(window_after_near(w, seq, guess), window_after(w, seq));
+	window_release(w, 20);
+	for (uint64_t guess = 0; guess < 25; guess++)
+		assert_int_equal(window_after_near(w, 30, guess), 20);
+	window_free(&w);
+}
+
+static void
 an_event_out_of_order_is_refused_and_freed(void **state)
 {
 	struct window		*w = fresh();
@@ -385,6 +403,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_keep_their_index_while_the_ring_grows),
+		cmocka_unit_test(a_guess_never_changes_what_is_found),
 		cmocka_unit_test(an_event_out_of_order_is_refused_and_freed),
 		cmocka_unit_test(a_redelivery_takes_the_place_of_the_first_copy),
 		cmocka_unit_test(a_cursor_steps_over_what_is_not_its_own),

@@ -1,0 +1,1 @@
+ALTER TABLE [dbo].[order] ADD [note]]] NVARCHAR(MAX)

@@ -1,0 +1,46 @@
+/* The PostgreSQL driver's calls on a real server: test and import.  Delivery is tested from end to end. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "drivers/postgres/postgres_private.h"
+#include "tests/support/sql_server.h"
+
+/* The first column of the first row; "" when there is none. */
+static const char *
+ask(struct sql_server *f, const char *sql)
+{
+	static char	 answer[512];
+	PGresult	*res = NULL;
+
+	stored(f, pg_ensure(f->drv, &f->err));
+	stored(f, pg_query(f->drv, sql, 0, NULL, &res, "asking", &f->err));
+	answer[0] = '\0';
+	if (PQntuples(res) > 0)
+		(void)snprintf(answer, sizeof(answer), "%s", PQgetvalue(res, 0, 0));
+	PQclear(res);
+	return answer;
+}
+
+static const struct sql_server_kind	 kind = {
+	.driver = &driver_postgres, .module = "tests.support.postgresd", .scheme = "postgres", .ask = ask,
+	.beside = "SELECT count(*) FROM pg_class WHERE starts_with(relname, '_eds_') OR relname = 'eds_test'",
+	.refers = "other objects depend on it (SQLSTATE 2BP01)", .denied = "password authentication failed",
+};
+
+static int
+set_up(void **state)
+{
+	return sql_server_start(state, &kind);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { SQL_SERVER_TESTS };
+
+	return cmocka_run_group_tests_name("postgres_server", tests, set_up, sql_server_stop);
+}
