@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "drivers/object/object_name.h"
 #include "drivers/s3/profile.h"
 #include "drivers/s3/s3_private.h"
 
@@ -264,7 +265,9 @@ s3_add_events(struct drv *drv, const struct drv_batch *batch)
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct drv_event *e = &batch->v[i];
 
+		/* what the key is made of; with `unique` no other event has it */
 		s3_chain_add(drv, &(struct s3_object){ .chain = { e->ev->table, e->ev->primary_key }, .first = e,
+		    .chain_no = drv->config.unique ? e->seq : (uint64_t)object_name_seconds(e->ev),
 		    .event = drv->n_objects, .n_events = 1, .id = e->seq });
 	}
 }

@@ -20,7 +20,7 @@ s3_object_at(const struct drv *drv, size_t number)
 static uint32_t *
 bucket_of(const struct drv *drv, const struct s3_object *o)
 {
-	uint64_t	 hash = hash_xxh64(o->chain[0]) * 31 + hash_xxh64(o->chain[1]);
+	uint64_t	 hash = hash_xxh64(o->chain[0]) * 31 + hash_xxh64(o->chain[1]) + o->chain_no * 0x9e3779b97f4a7c15;
 
 	return &drv->buckets[hash & (drv->cap_objects - 1)];
 }
@@ -28,7 +28,7 @@ bucket_of(const struct drv *drv, const struct s3_object *o)
 static bool
 same_chain(const struct s3_object *a, const struct s3_object *b)
 {
-	return slice_eq(a->chain[1], b->chain[1]) && slice_eq(a->chain[0], b->chain[0]);
+	return a->chain_no == b->chain_no && slice_eq(a->chain[1], b->chain[1]) && slice_eq(a->chain[0], b->chain[0]);
 }
 
 static void

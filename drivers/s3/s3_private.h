@@ -34,7 +34,8 @@ struct s3_wire {
 
 /* One object of a delivery. */
 struct s3_object {
-	struct slice	 chain[2];	/* objects of one chain are stored one after the other, in order */
+	struct slice	 chain[2];	/* objects of one chain, which have one key, are stored one after the */
+	uint64_t	 chain_no;	/* other, in order; all three parts are the same */
 	const struct drv_event *first;	/* of its events, of which ... */
 	size_t		 event;		/* ... this is the index in the delivery */
 	size_t		 n_events;

@@ -1,5 +1,5 @@
 /*
- * Many objects at a time.  Those of one chain, the changes of one row, go one after the
+ * Many objects at a time.  Those of one chain, the changes that have one key, go one after the
  * other; chains go side by side, as many as there are places (`puts`).  A service that is
  * overloaded gets fewer at a time until it has recovered.  While there are places, further
  * events are asked for (struct drv_flow), so that none waits for the slowest one of a batch.
