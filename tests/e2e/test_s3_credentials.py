@@ -39,6 +39,7 @@ def start(lab, peer, wait=True, place="shop", options=None, **environment):
 
 
 def deliver(lab, peer, count=60):
+    lab.wait_consumer()         # a new shop gets what comes from then on
     lab.publish(count)
     lab.wait_delivered()
     assert set(peer.objects()) == set(lab.oracle.expected_files(""))
