@@ -21,6 +21,8 @@ FUZZ_LIBS_fuzz_creds = $(FUZZ_LIBS) $(call pc,jansson libcrypto)
 FUZZ_LIBS_fuzz_event = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c
 FUZZ_LIBS_fuzz_notice = $(FUZZ_LIBS) $(call pc,jansson zlib)
+FUZZ_SRC_fuzz_postgres = $(FUZZ_SRC) drivers/postgres/postgres_url.c drivers/postgres/postgres_value.c $(SRC_SQL)
+FUZZ_LIBS_fuzz_postgres = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
 
