@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,15 @@
 #define TURN_MAX	((size_t)1 << 20)	/* bytes moved per call      */
 #define READ_CHUNK	((size_t)64 << 10)	/* least room for one read   */
 #define KEEP_MAX	((size_t)512 << 10)	/* buffers kept while empty  */
+
+/* Descriptors on their way, oldest first. */
+struct fds {
+	struct {
+		int		 fd;
+		uint64_t	 at;		/* sent with the byte of that number */
+	}		 v[CHANNEL_FDS];
+	size_t		 n;
+};
 
 struct channel {
 	int		 fd;
@@ -26,6 +36,9 @@ struct channel {
 	uint64_t	 bytes_out;
 	bool		 hello_in;
 	bool		 hello_out;
+	bool		 accepts_fds;
+	struct fds	 fds_in;
+	struct fds	 fds_out;
 	struct err	 ended;			/* set once reading has failed */
 };
 
@@ -43,6 +56,40 @@ channel_new(int fd, enum ipc_side peer)
 	return ch;
 }
 
+/* Takes the oldest out; -1: there is none. */
+static int
+fds_take(struct fds *f)
+{
+	int	 fd;
+
+	if (f->n == 0)
+		return -1;
+	fd = f->v[0].fd;
+	(void)memmove(f->v, f->v + 1, --f->n * sizeof(f->v[0]));
+	return fd;
+}
+
+/* Takes `fd` over. */
+static void
+fds_add(struct fds *f, int fd, uint64_t at)
+{
+	if (f->n == CHANNEL_FDS) {
+		(void)close(fd);
+		return;
+	}
+	f->v[f->n].fd = fd;
+	f->v[f->n++].at = at;
+}
+
+static void
+fds_close(struct fds *f)
+{
+	int	 fd;
+
+	while ((fd = fds_take(f)) != -1)
+		(void)close(fd);
+}
+
 void
 channel_free(struct channel **chp)
 {
@@ -51,6 +98,8 @@ channel_free(struct channel **chp)
 	if (ch == NULL)
 		return;
 	(void)close(ch->fd);
+	fds_close(&ch->fds_in);
+	fds_close(&ch->fds_out);
 	buf_free(&ch->in);
 	buf_free(&ch->out);
 	ipc_arena_free(&ch->arena);
@@ -123,6 +172,45 @@ room(const struct channel *ch, size_t need)
 	return want > READ_CHUNK ? want : READ_CHUNK;
 }
 
+/* Room for one descriptor beside the bytes, aligned as the kernel wants it. */
+union control {
+	struct cmsghdr	 align;
+	char		 room[CMSG_SPACE(sizeof(int))];
+};
+
+static void
+keep_fds(struct channel *ch, struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		int fd;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(fd)))
+			continue;
+		(void)memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+		fds_add(&ch->fds_in, fd, 0);
+	}
+}
+
+static ssize_t
+receive_some(struct channel *ch, size_t want)
+{
+	union control	 control;
+	struct iovec	 iov = { ch->in.data + ch->in.len, want };
+	struct msghdr	 m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t		 n;
+
+	if (ch->accepts_fds) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+	}
+	do
+		n = recvmsg(ch->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		keep_fds(ch, &m);
+	return n;
+}
+
 /* Bytes that came; 0: none now; -1: error; *eof_r: no more will. */
 static ssize_t
 receive(struct channel *ch, size_t want, bool *eof_r, struct err *err)
@@ -131,9 +219,7 @@ receive(struct channel *ch, size_t want, bool *eof_r, struct err *err)
 
 	if (!buf_reserve(&ch->in, want))
 		return err_set(err, ERR_NOMEM, "room for %zu bytes from the %s", want, ipc_side_name(ch->peer));
-	do
-		n = recv(ch->fd, ch->in.data + ch->in.len, want, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	n = receive_some(ch, want);
 	if (n < 0 && errno == ECONNRESET)
 		n = 0;		/* it closed and left something of ours unread: an end like any other */
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -222,6 +308,37 @@ channel_send(struct channel *ch, enum ipc_type type, const union ipc_body *body,
 	}
 }
 
+int
+channel_send_fd(struct channel *ch, enum ipc_type type, const union ipc_body *body, int fd, struct err *err)
+{
+	uint64_t	 at = ch->bytes_out + channel_queued(ch);
+	int		 copy;
+
+	if (ch->fds_out.n == CHANNEL_FDS)
+		return err_set(err, ERR_TOOBIG, "message %s to the %s: %d descriptors are on their way already", ipc_type_name(type),
+		    ipc_side_name(ch->peer), CHANNEL_FDS);
+	if ((copy = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1)
+		return err_sys(err, "a descriptor for the %s", ipc_side_name(ch->peer));
+	if (channel_send(ch, type, body, err) == -1) {
+		(void)close(copy);
+		return -1;
+	}
+	fds_add(&ch->fds_out, copy, at);
+	return 0;
+}
+
+void
+channel_accept_fds(struct channel *ch)
+{
+	ch->accepts_fds = true;
+}
+
+int
+channel_take_fd(struct channel *ch)
+{
+	return fds_take(&ch->fds_in);
+}
+
 struct buf *
 channel_out(struct channel *ch)
 {
@@ -242,6 +359,37 @@ channel_wants_write(const struct channel *ch)
 	return channel_queued(ch) > 0;
 }
 
+/* The first bytes of a message, and the descriptor that goes with it. */
+static ssize_t
+send_with_fd(struct channel *ch, size_t n)
+{
+	union control	 control = { .room = "" };
+	struct iovec	 iov = { ch->out.data + ch->out_at, n };
+	struct msghdr	 m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct cmsghdr	*c = CMSG_FIRSTHDR(&m);
+	ssize_t		 sent;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	(void)memcpy(CMSG_DATA(c), &ch->fds_out.v[0].fd, sizeof(int));
+	if ((sent = sendmsg(ch->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0)
+		(void)close(fds_take(&ch->fds_out));
+	return sent;
+}
+
+/* Sends from the front of what is queued: up to a byte that goes with a descriptor, or with it. */
+static ssize_t
+send_some(struct channel *ch, size_t want)
+{
+	const struct fds	*f = &ch->fds_out;
+	size_t			 next = f->n > 0 && f->v[0].at == ch->bytes_out;	/* this one goes now */
+
+	if (f->n > next && f->v[next].at - ch->bytes_out < want)
+		want = (size_t)(f->v[next].at - ch->bytes_out);
+	return next > 0 ? send_with_fd(ch, want) : send(ch->fd, ch->out.data + ch->out_at, want, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 int
 channel_flush(struct channel *ch, struct err *err)
 {
@@ -251,7 +399,7 @@ channel_flush(struct channel *ch, struct err *err)
 		return err_set(err, ERR_NOMEM, "messages to the %s", ipc_side_name(ch->peer));
 	while (left > 0 && channel_queued(ch) > 0) {
 		size_t want = channel_queued(ch) < left ? channel_queued(ch) : left;
-		ssize_t n = send(ch->fd, ch->out.data + ch->out_at, want, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_some(ch, want);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -41,6 +41,19 @@ int	 channel_read(struct channel *, channel_fn fn, void *arg, struct err *) MUST
 int	 channel_send(struct channel *, enum ipc_type, const union ipc_body *, struct err *) MUST_CHECK;
 
 /*
+ * The same with a descriptor, which arrives with the message.  It is duplicated: the caller keeps its
+ * own.  At most CHANNEL_FDS wait to be written (ERR_TOOBIG).
+ */
+#define CHANNEL_FDS	8
+int	 channel_send_fd(struct channel *, enum ipc_type, const union ipc_body *, int fd, struct err *) MUST_CHECK;
+
+/* From now on descriptors are taken in; without it the kernel closes what a peer sends. */
+void	 channel_accept_fds(struct channel *);
+
+/* For `fn`: the descriptor that came with the message, which belongs to the caller from then on; -1: none came. */
+int	 channel_take_fd(struct channel *) MUST_CHECK;
+
+/*
  * The output buffer itself, for ipc_events_begin(); the frame goes out with the next flush, which
  * must come after ipc_events_end().  Shortage of memory in it fails that flush.
  */

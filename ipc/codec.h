@@ -30,6 +30,8 @@ enum ipc_mode {
 	IPC_MODE_DELIVER,	/* a destination's own worker: events in stream order */
 	IPC_MODE_TEST,		/* tells with TESTED whether the destination would take events, and exits */
 	IPC_MODE_FORM,		/* tells with FORMED which URL a filled-in form makes, and exits          */
+	IPC_MODE_IMPORT,	/* loads the files of one export */
+	IPC_MODE_IMPORT_DRY,	/* the same without touching the destination: only reads the files */
 };
 
 /* A list of texts; `v` belongs to the ipc_arena the body was decoded with (or to the encoder's caller). */

@@ -188,6 +188,7 @@ command(void *sup, struct control_request *r, const char *verb, const struct ipc
 		{ "ping", do_ping }, { "status", do_status }, { "why", do_why }, { "pause", do_pause },
 		{ "resume", do_resume }, { "restart", do_restart }, { "reload", do_reload }, { "check", do_check },
 		{ "quarantine", command_quarantine }, { "journal", command_journal }, { "gap", command_gap }, { "audit", command_audit },
+		{ "import", command_import },
 	};
 
 	for (size_t i = 0; i < NELEM(verbs); i++)

@@ -10,6 +10,7 @@ void	 command_quarantine(struct supervisor *, struct control_request *, const st
 void	 command_journal(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 void	 command_gap(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 
+void	 command_import(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 void	 command_audit(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 
 /* Writes down what a local user is about to change; nothing for verbs that only look. */

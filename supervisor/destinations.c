@@ -207,6 +207,17 @@ host_known_versions(void *arg, struct child *c, int (*add)(void *, struct slice)
 }
 
 static void
+host_import_times(void *arg, struct child *c, int (*add)(void *, struct slice), void *ctx)
+{
+	struct supervisor	*s = arg;
+	struct version_walk	 w = { add, ctx };
+	struct err		 err = { 0 };
+
+	if (import_times_each(s->store, child_name(c), add_pair, &w, &err) == -1)
+		log_warn(&s->log, "the times of imports into %s: %s; older events are stored once more", child_name(c), err.text);
+}
+
+static void
 host_schema(void *arg, struct child *c, struct slice table, struct slice version)
 {
 	schemas_want(arg, c, table, version);
@@ -317,7 +328,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		.arg = s, .loop = s->loop, .source = &s->source, .program = s->worker_program,
 		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir,
 		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject, .poison = host_poison,
-		.table_version = host_table_version, .known_versions = host_known_versions, .schema = host_schema,
+		.table_version = host_table_version, .known_versions = host_known_versions, .import_times = host_import_times, .schema = host_schema,
 		.forget_schemas = host_forget_schemas, .committed = host_committed,
 	};
 	struct destination	*d;
@@ -348,7 +359,8 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 	s->generation++;
 	d->stored_seq = seq;
 	d->metrics = metrics_destination(s->metrics, config->name);
-	child_event(d->child, CHILD_EV_START);
+	if (!imports_take_up(s, d))
+		child_event(d->child, CHILD_EV_START);
 	return 0;
 }
 
@@ -357,6 +369,7 @@ drop(struct supervisor *s, struct destination *d)
 {
 	unsigned	 slot = (unsigned)(d - s->dest);
 
+	imports_drop(d);
 	metrics_destination_remove(s->metrics, child_name(d->child));
 	child_free(&d->child);
 	s->routes.slot[slot] = NULL;
@@ -419,6 +432,7 @@ host_state(void *arg, struct child *c)
 	struct supervisor	*s = arg;
 
 	metrics_destination_state(destination_of(s, c)->metrics, child_state_shown(c));
+	imports_rest(s, destination_of(s, c));
 	if (child_state(c) == CHILD_STOPPED)
 		ev_once(s->loop, -1, 0, 0., swept_later, s);
 }

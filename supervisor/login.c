@@ -96,6 +96,7 @@ begin_upstream(struct supervisor *s, struct err *err)
 		.max_ack_pending = destinations_ack_pending(s), .max_batch = s->config->max_pending_buffer,
 		.window_events = s->config->window_events, .window_bytes = s->config->window_bytes,
 		.from_beginning = s->config->from_beginning, .resume_seq = s->resume_seq, .horizon = s->horizon,
+		.start_time_ns = imports_start_ns(s),
 	};
 
 	if (upstream_new(&s->upstream, s->loop, s->window, &s->routes, &c, &on, err) == -1)

@@ -73,14 +73,13 @@ run(struct cli *cli)
 	case CLI_VERSION:
 		(void)puts(EDS_VERSION);
 		return 0;
+	case CLI_IMPORT:
+		return cmd_import(cli);
 	case CLI_DOWNLOAD:
 		return cmd_download(cli);
 	case CLI_PUBLICKEY:
 		(void)puts(release_public_key);
 		return 0;
-	case CLI_IMPORT:
-		(void)fprintf(stderr, "eds %s comes with a later version\n", cli_command_info(cli->command)->word);
-		return EXIT_USAGE;
 	case CLI_HELP:
 		return help(cli);
 	case CLI_ROOT:

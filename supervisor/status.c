@@ -177,6 +177,59 @@ add_table(void *list, struct slice table, struct slice version)
 	return json_array_append_new(list, pair);
 }
 
+/* The import that is under way. */
+static json_t *
+import_json(const struct destination *d)
+{
+	struct import_progress	 p;
+	json_t			*o;
+
+	if (d->import == NULL)
+		return NULL;
+	o = json_object();
+	import_progress(d->import, &p);
+	put(o, "phase", text(p.phase));
+	put(o, "dry_run", json_boolean(import_dry(d->import)));
+	put(o, "export", text(p.export_id));
+	put(o, "trouble", text(p.trouble));
+	put(o, "started", json_integer(p.started_ms));
+	put(o, "tables", number(p.tables));
+	put(o, "tables_exported", number(p.tables_exported));
+	put(o, "files", number(p.files));
+	put(o, "files_done", number(p.files_done));
+	put(o, "rows", number(p.rows));
+	put(o, "rejected", number(p.rejected));
+	put(o, "rows_per_s", json_real(p.rows_per_s));
+	put(o, "left_ms", json_integer(p.left_ms));
+	put(o, "pid", json_integer(p.pid));
+	return o;
+}
+
+/* How the last one ended; NULL: there has been none, or it is not over. */
+static json_t *
+last_import_json(struct supervisor *s, const struct destination *d)
+{
+	struct import_record	 r;
+	struct err		 err;
+	json_t			*o = NULL;
+
+	if (import_record_load(&r, s->store, child_name(d->child), &err) == -1)
+		return NULL;
+	if (!import_record_is_open(&r)) {
+		o = json_object();
+		put(o, "state", text(import_state_name(r.state)));
+		put(o, "started", json_integer(r.started_ms));
+		put(o, "ended", json_integer(r.ended_ms));
+		put(o, "tables", number(r.n_tables));
+		put(o, "files", number(r.files));
+		put(o, "rows", number(r.rows));
+		put(o, "rejected", number(r.rejected));
+		put(o, "error", text(r.error));
+	}
+	import_record_free(&r);
+	return o;
+}
+
 static json_t *
 destination_json(struct supervisor *s, struct destination *d)
 {
@@ -220,6 +273,8 @@ destination_json(struct supervisor *s, struct destination *d)
 	put(o, "tables", tables);
 	put(o, "last_exit", text(child_last_exit(c)));
 	put(o, "last_words", words);
+	put(o, "import", import_json(d));
+	put(o, "last_import", last_import_json(s, d));
 	buf_free(&masked);
 	return o;
 }
@@ -263,7 +318,7 @@ reasons(struct supervisor *s, json_t *list)
 
 		if (c == NULL)
 			continue;
-		if (child_state(c) != CHILD_RUNNING) {
+		if (child_state(c) != CHILD_RUNNING && s->dest[i].import == NULL) {
 			(void)snprintf(line, sizeof(line), "%s is %s%s%.600s", child_name(c), child_state_shown(c),
 			    child_reason(c)[0] == '\0' ? "" : ": ", child_reason(c));
 			(void)json_array_append_new(list, text(line));
@@ -364,6 +419,8 @@ explain_state(struct child *c, json_t *list)
 		line_add(list, "It stays down until you mend the cause and say: edsctl restart worker %s", child_name(c));
 	if (child_paused(c))
 		line_add(list, "You paused it; it goes on with: edsctl resume %s", child_name(c));
+	if (child_state(c) == CHILD_IMPORTING || child_state(c) == CHILD_RESTING)
+		line_add(list, "It rests while an import is under way; what comes meanwhile is kept, and follows.");
 	if (child_trouble(c)[0] != '\0') {
 		line_add(list, "Its destination is in trouble (attempt %llu): %s", (unsigned long long)st->trouble_attempts,
 		    child_trouble(c));

@@ -10,6 +10,7 @@
 #include "supervisor/hq/heartbeat.h"
 #include "supervisor/hq/registry.h"
 #include "supervisor/hq/session.h"
+#include "supervisor/import/import.h"
 #include "supervisor/metrics/metrics_http.h"
 #include "supervisor/sd_notify.h"
 #include "supervisor/store/store.h"
@@ -23,6 +24,7 @@ struct upgrade;
 struct remote_job;
 struct schema_request;
 struct connect_run;
+struct import_waiter;
 
 /* A configured destination: its child, and what becomes of it once the child has stopped. */
 struct destination {
@@ -30,6 +32,8 @@ struct destination {
 	uint64_t			 stored_seq;	/* its cursor as the store has it */
 	uint64_t			 quarantined;
 	struct metrics_destination	*metrics;
+	struct import			*import;	/* imports.c; NULL: none under way */
+	struct import_waiter		*import_waiter;	/* who asked for it; NULL: nobody waits */
 	bool				 leaving;	/* stop; then it is gone, or begins anew if it is still configured */
 };
 
@@ -158,6 +162,26 @@ void	 spill_done(struct supervisor *, const struct spill *, bool written, const 
 void	 spill_free(struct spill **);
 void	 spill_plan(struct supervisor *);
 uint64_t spill_trim_to(struct supervisor *);		/* 0: nothing to trim now */
+
+/*
+ * imports.c: an import into a destination that is configured.  Only that one rests meanwhile.
+ */
+struct import_request {
+	const char		*job_id, *dir;		/* NULL: a new export */
+	const char *const	*only;			/* tables, NULL-ended; NULL: all */
+	const char *const	*company_ids, *const *location_ids;	/* NULL: all of the server's */
+	bool			 dry_run, schema_only, keep, single;
+};
+/* Told once, from the loop, how it ended; never when the server ends before. */
+typedef void (*import_done_fn)(void *arg, enum import_state, const char *text);
+int	 imports_begin(struct supervisor *, struct destination *, const struct import_request *, import_done_fn, void *arg,
+	    struct err *) MUST_CHECK;
+/* ERR_NOTFOUND: there is none; ERR_CONFLICT: it is being made live already. */
+int	 imports_cancel(struct supervisor *, struct destination *, struct err *) MUST_CHECK;
+bool	 imports_take_up(struct supervisor *, struct destination *);	/* the one on record, if it is open */
+void	 imports_rest(struct supervisor *, struct destination *);	/* its child's state changed */
+void	 imports_drop(struct destination *);			/* the destination goes; the record stays */
+int64_t	 imports_start_ns(struct supervisor *);			/* where a new consumer begins; 0: from now */
 
 /* schemas.c */
 void	 schemas_want(struct supervisor *, struct child *, struct slice table, struct slice version);

@@ -89,7 +89,7 @@ batch_take(struct batch *b, struct intake *in, const struct batch_rules *rules, 
 }
 
 int
-batch_parse(struct batch *b, batch_refuse_fn refuse, void *arg, struct err *err)
+batch_parse(struct batch *b, const struct skip *skip, batch_refuse_fn refuse, void *arg, struct err *err)
 {
 	struct err	 why = { 0 };
 
@@ -102,6 +102,8 @@ batch_parse(struct batch *b, batch_refuse_fn refuse, void *arg, struct err *err)
 			refuse(arg, &b->held[i], &why);
 			continue;
 		}
+		if (skip_is_older(skip, &b->events[i]))
+			continue;
 		b->origin[b->n_live] = i;
 		b->live[b->n_live++] = (struct drv_event){
 			.seq = b->held[i].seq, .ev = &b->events[i], .payload = b->held[i].payload

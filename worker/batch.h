@@ -3,6 +3,7 @@
 
 #include "drivers/driver.h"
 #include "worker/intake.h"
+#include "worker/skip.h"
 
 /* When a batch is taken, and how large it may be. */
 struct batch_rules {
@@ -37,11 +38,11 @@ struct batch {
 int	 batch_take(struct batch *, struct intake *, const struct batch_rules *, struct err *) MUST_CHECK;
 
 /*
- * Takes the events apart, which makes the well-formed ones live.  `refuse` is
- * told each of the others with what is wrong with it.  -1 when memory is short.
+ * Takes the events apart, which makes the well-formed ones live, but for those that an import brought
+ * already.  `refuse` is told each of the others with what is wrong with it.  -1 when memory is short.
  */
 typedef void (*batch_refuse_fn)(void *arg, const struct held *, const struct err *);
-int	 batch_parse(struct batch *, batch_refuse_fn refuse, void *arg, struct err *) MUST_CHECK;
+int	 batch_parse(struct batch *, const struct skip *, batch_refuse_fn refuse, void *arg, struct err *) MUST_CHECK;
 
 const struct held *batch_origin(const struct batch *, size_t live_index);
 void	 batch_remove(struct batch *, size_t live_index);	/* the others keep their order */

@@ -216,7 +216,7 @@ deliver_batch(struct deliver *d)
 	struct err	 err;
 	uint64_t	 driver_us = 0;
 
-	if (batch_parse(&d->batch, refuse_malformed, d, &err) == -1)
+	if (batch_parse(&d->batch, &d->life.w->settings.skip, refuse_malformed, d, &err) == -1)
 		return life_give_up(&d->life, V_BROKEN, &err);
 	if (d->halted)
 		return halt(d);

@@ -14,6 +14,7 @@
 
 #include "ipc/handshake.h"
 #include "worker/deliver.h"
+#include "worker/import.h"
 #include "worker/form.h"
 #include "worker/link.h"
 #include "worker/probe.h"
@@ -61,6 +62,8 @@ on_goodbye(struct link *l, const union ipc_body *body, struct err *err)
 static void *(*const tasks[])(void *) = {
 	[IPC_MODE_DELIVER] = deliver_main,
 	[IPC_MODE_TEST] = probe_main,
+	[IPC_MODE_IMPORT] = import_main,
+	[IPC_MODE_IMPORT_DRY] = import_main,
 	[IPC_MODE_FORM] = form_main,
 };
 
@@ -112,6 +115,43 @@ static int
 on_schema(struct link *l, const union ipc_body *body, struct err *err)
 {
 	return host_answer(&l->worker, &body->schema, err);
+}
+
+static int
+add_task(struct link *l, enum ipc_type what, const union ipc_body *body, struct err *err)
+{
+	struct worker	*w = &l->worker;
+	int		 rc, fd = what == IPC_IMPORT_FILE ? channel_take_fd(l->channel) : -1;
+
+	worker_lock(w);
+	rc = tasks_add(&w->tasks, what, body, fd, err);
+	(void)pthread_cond_broadcast(&w->wake);
+	worker_unlock(w);
+	return rc;
+}
+
+static int
+on_import(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT, body, err);
+}
+
+static int
+on_import_file(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT_FILE, body, err);
+}
+
+static int
+on_import_end(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT_END, body, err);
+}
+
+static int
+on_import_abort(struct link *l, const union ipc_body *body, struct err *err)
+{
+	return add_task(l, IPC_IMPORT_ABORT, body, err);
 }
 
 static uint64_t
@@ -174,6 +214,10 @@ static const struct {
 	{ IPC_CONFIGURE,	on_configure,	false },
 	{ IPC_EVENTS,		on_events,	true },
 	{ IPC_SCHEMA,		on_schema,	true },
+	{ IPC_IMPORT,		on_import,	true },
+	{ IPC_IMPORT_FILE,	on_import_file,	true },
+	{ IPC_IMPORT_END,	on_import_end,	true },
+	{ IPC_IMPORT_ABORT,	on_import_abort, true },
 	{ IPC_PING,		on_ping,	false },
 	{ IPC_DRAIN,		on_drain,	false },
 	{ IPC_STOP,		on_stop,	false },
@@ -377,6 +421,7 @@ link_run(int fd, int sigfd, bool *stuck_r)
 		l.code = WORKER_EXIT_BROKEN;
 		return finish(&l, stuck_r);
 	}
+	channel_accept_fds(l.channel);
 	report_attach(l.worker.report, l.channel);
 	while (!over(&l))
 		turn(&l, sigfd);

@@ -10,7 +10,7 @@ static void
 clear_texts(struct ipc_configure_body *c)
 {
 	c->destination = c->url = c->update_strategy = c->session = c->data_dir = c->form = (struct slice){ NULL, 0 };
-	c->table_versions = (struct ipc_strs){ NULL, 0 };
+	c->table_versions = c->import_times = (struct ipc_strs){ NULL, 0 };
 }
 
 int
@@ -35,7 +35,7 @@ settings_make(struct settings *s, const struct ipc_configure_body *c, struct err
 	if (s->destination == NULL || s->url == NULL || s->update_strategy == NULL || s->session == NULL ||
 	    s->data_dir == NULL || s->form == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the configuration");
-	return 0;
+	return skip_make(&s->skip, c->import_times, err);
 }
 
 void
@@ -48,6 +48,7 @@ settings_free(struct settings *s)
 	free(s->update_strategy);
 	free(s->session);
 	free(s->data_dir);
+	skip_free(&s->skip);
 	if (s->form != NULL)
 		explicit_bzero(s->form, strlen(s->form));
 	free(s->form);

@@ -1,7 +1,7 @@
 #ifndef EDS_SETTINGS_H
 #define EDS_SETTINGS_H
 
-#include "ipc/codec.h"
+#include "worker/skip.h"
 
 /* What CONFIGURE said, in memory of our own.  Does not change afterwards. */
 struct settings {
@@ -10,6 +10,7 @@ struct settings {
 	char				*update_strategy;
 	char				*session;
 	char				*data_dir;
+	struct skip			 skip;
 	char				*form;		/* IPC_MODE_FORM, secret; else "" */
 	struct ipc_configure_body	 limits;	/* numbers only: its texts are cleared */
 };

@@ -23,6 +23,7 @@ void
 worker_free(struct worker *w)
 {
 	intake_free(&w->intake);
+	tasks_free(&w->tasks);
 	free(w->answer.table);
 	free(w->answer.version);
 	free(w->answer.json);

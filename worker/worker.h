@@ -8,6 +8,7 @@
 #include "worker/intake.h"
 #include "worker/report.h"
 #include "worker/settings.h"
+#include "worker/tasks.h"
 
 /*
  * What the two threads of a worker share.
@@ -50,6 +51,7 @@ struct worker {
 	bool			 ready;		/* READY was reported: events are welcome */
 	enum worker_end		 end;
 	struct worker_answer	 answer;
+	struct tasks		 tasks;		/* of an import */
 	bool			 finished;	/* the driver thread is about to return */
 	enum worker_exit	 exit;		/* valid when finished */
 

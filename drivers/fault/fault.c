@@ -26,6 +26,10 @@
  *	open-retry TEXT		the same as open: retry TEXT
  *	open-config TEXT	... and open: config TEXT
  *
+ * Its import behaves as one with tables does: rows go to <store>.import-JOB, of which
+ * <store>.import-JOB.safe tells how much is committed, and import_end() puts that in
+ * the place of the store, or with `keep` behind what is there.
+ *
  * What is accepted goes to the file that `store` names, one line per event as
  * the file driver would write it, in order, on the disk before the answer.
  * Lines are appended, so what is delivered twice stands there twice.  With
@@ -39,21 +43,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "drivers/driver.h"
+#include "drivers/fault/fault_private.h"
 #include "ipc/base/url.h"
-
-struct drv {
-	char		*commands;	/* path */
-	int		 store;		/* -1: nothing is kept */
-	off_t		 stored;	/* its length after the last whole batch */
-	struct buf	 lines;
-	const struct log *idle_log;	/* NULL: silent when idle */
-};
-
-enum call { CALL_DELIVER, CALL_OPEN, CALL_TEST, CALLS };
 
 static const char *const call_names[CALLS] = {
 	[CALL_DELIVER] = "deliver:", [CALL_OPEN] = "open:", [CALL_TEST] = "test:",
+	[CALL_BEGIN] = "import_begin:", [CALL_ROWS] = "import_rows:", [CALL_COMMIT] = "import_commit:", [CALL_END] = "import_end:",
 };
 
 /* One call: what it is for and what came of it. */
@@ -321,6 +316,10 @@ fault_close(struct drv **drv)
 	if ((*drv)->store != -1)
 		(void)close((*drv)->store);
 	buf_free(&(*drv)->lines);
+	if ((*drv)->staged != -1)
+		(void)close((*drv)->staged);
+	free((*drv)->job);
+	free((*drv)->store_path);
 	free((*drv)->commands);
 	free(*drv);
 	*drv = NULL;
@@ -370,7 +369,7 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		(void)err_set(err, ERR_NOMEM, "no memory for the driver");
 		return DRV_RETRY;
 	}
-	drv->store = -1;
+	drv->store = drv->staged = -1;
 	if (url_parse(&u, slice_of(env->url), err) == -1)
 		goto out;
 	if ((drv->commands = slice_dup(slice_of(u.path))) == NULL) {
@@ -378,7 +377,7 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 		rc = DRV_RETRY;
 		goto out;
 	}
-	store = url_query_get(&u, "store");
+	drv->store_path = store = url_query_get(&u, "store");
 	idle = url_query_get(&u, "idle");
 	drv->idle_log = idle == NULL ? NULL : env->log;
 	if (store != NULL && (rc = open_store(drv, store, err)) != DRV_STORED)
@@ -389,7 +388,6 @@ fault_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 	} else
 		*err = out.err;
 out:
-	free(store);
 	free(idle);
 	url_free(&u);
 	fault_close(&drv);
@@ -410,8 +408,19 @@ fault_test(const struct drv_env *env, struct err *err)
 	return rc;
 }
 
-static enum drv_result
-store_lines(struct drv *drv, const struct drv_batch *batch, struct err *err)
+enum drv_result
+fault_obey(struct drv *drv, enum call call, const struct drv_batch *batch, struct drv_outcome *out, struct err *err)
+{
+	struct order	 order = { .call = call, .batch = batch, .out = out };
+	enum drv_result	 rc = obey_all(drv->commands, &order);
+
+	if (err != &out->err)
+		*err = out->err;
+	return rc;
+}
+
+bool
+fault_write(struct drv *drv, int fd, const struct drv_batch *batch, struct err *err)
 {
 	size_t	 off = 0;
 	ssize_t	 n;
@@ -423,31 +432,31 @@ store_lines(struct drv *drv, const struct drv_batch *batch, struct err *err)
 	}
 	if (drv->lines.oom) {
 		(void)err_set(err, ERR_NOMEM, "no memory for %zu events", batch->n);
-		return DRV_RETRY;
+		return false;
 	}
 	for (; off < drv->lines.len; off += (size_t)n)
-		if ((n = write(drv->store, drv->lines.data + off, drv->lines.len - off)) <= 0)
-			break;
-	if (off == drv->lines.len && fdatasync(drv->store) == 0) {
-		drv->stored += (off_t)off;
-		return DRV_STORED;
-	}
-	(void)err_sys(err, "cannot write the stored events");
-	/* No half batch may stay in front of the next attempt. */
-	if (ftruncate(drv->store, drv->stored) == -1)
-		return DRV_BROKEN;
-	return DRV_RETRY;
+		if ((n = write(fd, drv->lines.data + off, drv->lines.len - off)) <= 0) {
+			(void)err_sys(err, "cannot write the stored events");
+			return false;
+		}
+	return true;
 }
 
 static enum drv_result
 fault_deliver(struct drv *drv, const struct drv_batch *batch, struct drv_outcome *out)
 {
-	struct order	 order = { .call = CALL_DELIVER, .batch = batch, .out = out };
-	enum drv_result	 rc = obey_all(drv->commands, &order);
+	enum drv_result	 rc = fault_obey(drv, CALL_DELIVER, batch, out, &out->err);
 
 	if (rc != DRV_STORED || drv->store == -1)
 		return rc;
-	return store_lines(drv, batch, &out->err);
+	if (fault_write(drv, drv->store, batch, &out->err) && fdatasync(drv->store) == 0) {
+		drv->stored += (off_t)drv->lines.len;
+		return DRV_STORED;
+	}
+	if (out->err.code == ERR_NONE)
+		(void)err_sys(&out->err, "cannot write the stored events");
+	/* No half batch may stay in front of the next attempt. */
+	return ftruncate(drv->store, drv->stored) == -1 ? DRV_BROKEN : DRV_RETRY;
 }
 
 static void
@@ -467,6 +476,11 @@ const struct driver driver_fault = {
 	.open		= fault_open,
 	.deliver	= fault_deliver,
 	.test		= fault_test,
+	.import_begin	= fault_import_begin,
+	.import_rows	= fault_import_rows,
+	.import_commit	= fault_import_commit,
+	.import_end	= fault_import_end,
+	.import_abort	= fault_import_abort,
 	.idle		= fault_idle,
 	.idle_ms	= 50,
 	.close		= fault_close,

@@ -319,6 +319,26 @@ file_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 	return rc;
 }
 
+/* Opens it and, where there was no directory, leaves none. */
+static enum drv_result
+file_test(const struct drv_env *env, struct err *err)
+{
+	struct drv	*drv = NULL;
+	char		*dir = NULL;
+	bool		 unique, was_there;
+	enum drv_result	 rc;
+
+	if (parse_url(env->url, &dir, &unique, err) == -1)
+		return err->code == ERR_NOMEM ? DRV_RETRY : DRV_CONFIG;
+	was_there = access(dir, F_OK) == 0;
+	rc = file_open(&drv, env, err);
+	file_close(&drv);
+	if (!was_there)
+		(void)rmdir(dir);
+	free(dir);
+	return rc;
+}
+
 /* Opens the table's directory, which is created when need be. */
 static int
 open_table(struct drv *drv, const char *name)
@@ -492,6 +512,14 @@ file_deliver(struct drv *drv, const struct drv_batch *batch, struct drv_outcome 
 	return rc;
 }
 
+/* An imported row is a document like any other; rows that came before are overwritten by themselves. */
+static enum drv_result
+file_import_rows(struct drv *drv, size_t table, const struct drv_batch *batch, struct drv_outcome *out)
+{
+	(void)table;
+	return file_deliver(drv, batch, out);
+}
+
 const struct driver driver_file = {
 	.abi		= DRIVER_ABI,
 	.id		= "file",
@@ -501,5 +529,7 @@ const struct driver driver_file = {
 	.validate	= file_validate,
 	.open		= file_open,
 	.deliver	= file_deliver,
+	.test		= file_test,
+	.import_rows	= file_import_rows,
 	.close		= file_close,
 };

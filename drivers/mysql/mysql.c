@@ -10,8 +10,8 @@
 #include "drivers/mysql/mysql_private.h"
 #include "drivers/mysql/mysql_stmt.h"
 
-#define BATCH_EVENTS	1000
-#define BATCH_BYTES	((size_t)8 * 1024 * 1024)
+#define BATCH_EVENTS	2000
+#define BATCH_BYTES	((size_t)4 * 1024 * 1024)
 
 static int
 my_validate(const char *url, struct err *err)

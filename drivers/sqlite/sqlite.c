@@ -220,6 +220,12 @@ static const struct sql_backend	backend = {
 	.forget		= lite_cache_flush,
 };
 
+const struct sql_dialect *
+lite_dialect(void)
+{
+	return &backend.dialect;
+}
+
 /* --- life cycle --- */
 
 /* Waits for somebody's lock, but not when the worker is to end. */
@@ -315,6 +321,7 @@ lite_close(struct drv **dp)
 
 	if (d == NULL)
 		return;
+	lite_import_free(d);
 	sql_stmts_free(&d->cache);
 	lite_ddl_close(d);
 	(void)sqlite3_close(d->db);
@@ -357,11 +364,37 @@ out:
 	return r;
 }
 
+/* Opens it and, where there was nothing, leaves nothing. */
+static enum drv_result
+lite_test(const struct drv_env *env, struct err *err)
+{
+	static const char *const companions[] = { "", "-wal", "-shm", "-journal" };
+	struct lite_url	 u;
+	struct drv	*d = NULL;
+	struct buf	 path = { 0 };
+	enum drv_result	 r;
+	bool		 was_there;
+
+	if (lite_url_parse(&u, env->url, err) != 0)
+		return err->code == ERR_NOMEM ? DRV_RETRY : DRV_CONFIG;
+	was_there = access(u.path, F_OK) == 0;
+	r = lite_open(&d, env, err);
+	lite_close(&d);
+	for (size_t i = 0; i < NELEM(companions) && !was_there; i++) {
+		buf_reset(&path);
+		buf_printf(&path, "%s%s", u.path, companions[i]);
+		(void)unlink(buf_cstr(&path));
+	}
+	buf_free(&path);
+	lite_url_free(&u);
+	return r;
+}
+
 /* --- delivery --- */
 
 /* A file deleted or replaced under us would take what we write with it. */
-static enum drv_result
-check_file(struct drv *d, struct err *err)
+enum drv_result
+lite_check_file(struct drv *d, struct err *err)
 {
 	struct stat	 now;
 
@@ -377,7 +410,7 @@ lite_deliver(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
 	enum drv_result	 r;
 
 	*out = (struct drv_outcome){ .index = 0 };
-	if ((r = check_file(d, &out->err)) != DRV_STORED)
+	if ((r = lite_check_file(d, &out->err)) != DRV_STORED)
 		return r;
 	return sql_store_deliver(&d->store, b, out);
 }
@@ -391,5 +424,11 @@ const struct driver driver_sqlite = {
 	.validate	= lite_validate,
 	.open		= lite_open,
 	.deliver	= lite_deliver,
+	.test		= lite_test,
+	.import_begin	= lite_import_begin,
+	.import_rows	= lite_import_rows,
+	.import_commit	= lite_import_commit,
+	.import_end	= lite_import_end,
+	.import_abort	= lite_import_abort,
 	.close		= lite_close,
 };

@@ -70,8 +70,8 @@ contains(const char *type, const char *word)
 	return strcasestr(type, word) != NULL;
 }
 
-static enum lite_affinity
-affinity_of(const char *type)
+enum lite_affinity
+lite_affinity_of(const char *type)
 {
 	if (type == NULL)
 		return LITE_BLOB;
@@ -87,8 +87,8 @@ affinity_of(const char *type)
 }
 
 /* SQLite does not tell `Order` from `order`: another spelling is somebody else's table. */
-static enum drv_result
-table_exists(struct drv *d, struct slice table, bool *exists_r, struct err *err)
+enum drv_result
+lite_table_exists(struct drv *d, struct slice table, bool *exists_r, struct err *err)
 {
 	enum drv_result	 r = prepare(d, &d->ask_name,
 	    "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE", err);
@@ -122,7 +122,7 @@ lite_read_table(struct drv *d, struct slice table, struct sql_reading *to, struc
 	bool			 exists;
 	int			 rc;
 
-	if ((r = table_exists(d, table, &exists, err)) != DRV_STORED || !exists ||
+	if ((r = lite_table_exists(d, table, &exists, err)) != DRV_STORED || !exists ||
 	    (r = prepare(d, &d->ask_columns, "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?1)",
 	    err)) != DRV_STORED || (r = bind_name(d, d->ask_columns, table, err)) != DRV_STORED)
 		return r;
@@ -130,7 +130,7 @@ lite_read_table(struct drv *d, struct slice table, struct sql_reading *to, struc
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW && r == DRV_STORED) {
 		c.name.p = (const char *)sqlite3_column_text(q, 0);
 		c.name.n = (size_t)sqlite3_column_bytes(q, 0);
-		c.type = affinity_of((const char *)sqlite3_column_text(q, 1));
+		c.type = lite_affinity_of((const char *)sqlite3_column_text(q, 1));
 		c.size = 0;
 		c.demands = sqlite3_column_int(q, 2) != 0 && sqlite3_column_type(q, 3) == SQLITE_NULL;
 		c.key = sqlite3_column_int(q, 4) != 0;
@@ -138,6 +138,23 @@ lite_read_table(struct drv *d, struct slice table, struct sql_reading *to, struc
 	}
 	(void)sqlite3_reset(q);
 	return r != DRV_STORED || rc == SQLITE_DONE ? r : lite_result(d, rc, err, "reading the catalogue");
+}
+
+enum drv_result
+lite_column_exists(struct drv *d, struct slice table, struct slice column, bool *exists_r, struct err *err)
+{
+	sqlite3_stmt	*q = NULL;
+	enum drv_result	 r = lite_result(d, sqlite3_prepare_v2(d->db,
+	    "SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE", -1, &q, NULL), err, "reading the catalogue");
+	int		 rc = SQLITE_DONE;
+
+	if (r == DRV_STORED && (r = bind_name(d, q, table, err)) == DRV_STORED)
+		r = lite_result(d, sqlite3_bind_text64(q, 2, column.p, column.n, SQLITE_STATIC, SQLITE_UTF8), err, "reading the catalogue");
+	if (r == DRV_STORED)
+		rc = sqlite3_step(q);
+	*exists_r = rc == SQLITE_ROW;
+	(void)sqlite3_finalize(q);
+	return r != DRV_STORED || rc == SQLITE_ROW || rc == SQLITE_DONE ? r : lite_result(d, rc, err, "reading the catalogue");
 }
 
 /* What SQLite cannot make of a schema, such as thousands of columns, is the fault of its events alone. */

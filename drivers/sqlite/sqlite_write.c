@@ -343,8 +343,8 @@ row_op(struct drv *d, const struct sql_row *r, enum lite_op op, struct err *err)
  * SQLite looks at NOT NULL before it looks for a conflict, so a row without all those
  * columns is updated first and made only when there is none (hazard H69).
  */
-static enum drv_result
-row_upsert(struct drv *d, struct sql_row *r, struct err *err)
+enum drv_result
+lite_upsert(struct drv *d, struct sql_row *r, struct err *err)
 {
 	struct sql_stmt	*s;
 	enum drv_result		 result = stmt_get(d, r, OP_UPSERT, &s, err);
@@ -363,7 +363,7 @@ row_write(struct drv *d, struct sql_row *r, struct err *err)
 	enum drv_result	 result;
 
 	if (r->what == SQL_UPSERT)
-		return row_upsert(d, r, err);
+		return lite_upsert(d, r, err);
 	result = row_op(d, r, OP_DELETE, err);
 	if (result != DRV_STORED || r->what == SQL_DELETE)
 		return result;

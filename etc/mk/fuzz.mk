@@ -16,6 +16,8 @@ FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Sources of one target, of which those that are there count.
 FUZZ_SRC_fuzz_config = $(FUZZ_SRC) $(wildcard supervisor/config/*.c) supervisor/hq/token.c supervisor/hq/actions.c $(SRC_REGISTRY)
 FUZZ_LIBS_fuzz_config = $(FUZZ_LIBS) $(call pc,inih jansson libcrypto)
+FUZZ_SRC_fuzz_snowflake = $(FUZZ_SRC) $(wildcard drivers/snowflake/*.c) $(SHARED_snowflake)
+FUZZ_LIBS_fuzz_snowflake = $(FUZZ_LIBS) $(LIBS_snowflake)
 FUZZ_SRC_fuzz_creds  = $(FUZZ_SRC) supervisor/upstream/creds.c supervisor/upstream/nkey.c
 FUZZ_LIBS_fuzz_creds = $(FUZZ_LIBS) $(call pc,jansson libcrypto)
 FUZZ_LIBS_fuzz_event = $(FUZZ_LIBS) $(call pc,jansson)
@@ -25,6 +27,9 @@ FUZZ_SRC_fuzz_postgres = $(FUZZ_SRC) drivers/postgres/postgres_url.c drivers/pos
 FUZZ_LIBS_fuzz_postgres = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
+
+FUZZ_SRC_fuzz_rows   = $(FUZZ_SRC) worker/rows.c supervisor/import/export_name.c
+FUZZ_LIBS_fuzz_rows  = $(FUZZ_LIBS) $(call pc,zlib)
 
 fuzz_src  = $(if $(FUZZ_SRC_$(1)),$(FUZZ_SRC_$(1)),$(FUZZ_SRC))
 fuzz_libs = $(if $(FUZZ_LIBS_$(1)),$(FUZZ_LIBS_$(1)),$(FUZZ_LIBS))

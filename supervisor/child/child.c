@@ -160,6 +160,12 @@ child_count_aside(struct child *c)
 	return false;
 }
 
+static bool
+is_told_to_end(const struct child *c)
+{
+	return c->state == CHILD_DRAINING || c->state == CHILD_RESTARTING || c->state == CHILD_RESTING;
+}
+
 /*
  * Did one event kill it?  A SIGKILL that is not ours says nothing about the
  * events; neither does an end that the worker explained.
@@ -174,7 +180,7 @@ look_for_culprit(struct child *c, int st)
 	struct verdict	*v;
 
 	c->excused = false;
-	if (!by_itself || c->said_broken || c->retry_sent || c->state == CHILD_DRAINING || c->state == CHILD_RESTARTING)
+	if (!by_itself || c->said_broken || c->retry_sent || is_told_to_end(c))
 		return;
 	if (!suspect_died(&c->suspect, cur->seq, cursor_newest(cur), n)) {
 		c->excused = c->suspect.active && n > 0;
@@ -235,7 +241,7 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 	obituary(c->last_exit, sizeof(c->last_exit), st);
 	look_for_culprit(c, st);
 	config = c->broken_config || (WIFEXITED(st) && WEXITSTATUS(st) == EXIT_STATUS_CONFIG);
-	if (c->reason[0] == '\0' && c->state != CHILD_DRAINING && c->state != CHILD_RESTARTING)
+	if (c->reason[0] == '\0' && !is_told_to_end(c))
 		(void)snprintf(c->reason, sizeof(c->reason), "the worker ended unexpectedly: %s%s%.300s", c->last_exit,
 		    c->words.n > 0 ? "; its last words: " : "", c->words.n > 0 ? c->words.line[c->words.n - 1] : "");
 	end_of_life(c);
@@ -554,6 +560,12 @@ const char *
 child_name(const struct child *c)
 {
 	return c->config->name;
+}
+
+void *
+child_owner(const struct child *c)
+{
+	return c->host.arg;
 }
 
 unsigned

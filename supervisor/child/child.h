@@ -47,6 +47,8 @@ struct child_host {
 	int		(*table_version)(void *arg, struct child *, struct slice table, struct slice version, struct err *);
 	/* Calls add(ctx, text) for table, version, table, version ... */
 	void		(*known_versions)(void *arg, struct child *, int (*add)(void *ctx, struct slice), void *ctx);
+	/* The same for table, time of its import in nanoseconds, table ... */
+	void		(*import_times)(void *arg, struct child *, int (*add)(void *ctx, struct slice), void *ctx);
 	/* Wants child_schema() called, perhaps at once. */
 	void		(*schema)(void *arg, struct child *, struct slice table, struct slice version);
 	void		(*forget_schemas)(void *arg, struct child *);
@@ -99,6 +101,7 @@ const struct destination_config *child_destination(const struct child *);
 const struct child_stats *child_stats(const struct child *);
 struct cursor *child_cursor(struct child *);
 const char *child_name(const struct child *);
+void	*child_owner(const struct child *);		/* its host's arg */
 unsigned child_slot(const struct child *);
 pid_t	 child_pid(const struct child *);		/* 0: none */
 bool	 child_paused(const struct child *);

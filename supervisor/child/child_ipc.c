@@ -123,7 +123,7 @@ text_list_free(struct text_list *l)
 static void
 send_configuration(struct child *c)
 {
-	struct text_list	 versions = { 0 };
+	struct text_list	 versions = { 0 }, times = { 0 };
 	char			 dir[4096];
 	union ipc_body		 b = { .configure = {
 		.destination = slice_of(c->config->name), .url = slice_of(c->config->url),
@@ -139,8 +139,11 @@ send_configuration(struct child *c)
 	b.configure.data_dir = slice_of(dir);
 	c->host.known_versions(c->host.arg, c, text_list_add, &versions);
 	b.configure.table_versions = (struct ipc_strs){ versions.v, versions.n & ~(size_t)1 };
+	c->host.import_times(c->host.arg, c, text_list_add, &times);
+	b.configure.import_times = (struct ipc_strs){ times.v, times.n & ~(size_t)1 };
 	send_body(c, IPC_CONFIGURE, &b);
 	text_list_free(&versions);
+	text_list_free(&times);
 }
 
 /* The quarantined event goes alone: what was in flight is committed, nothing follows before its fate is known. */

@@ -80,16 +80,24 @@ flush(struct process *p)
 }
 
 void
-process_send(struct process *p, enum ipc_type type, const union ipc_body *body)
+process_send_fd(struct process *p, enum ipc_type type, const union ipc_body *body, int fd)
 {
 	struct err	 err = { 0 };
+	int		 rc;
 
 	if (p->channel == NULL)
 		return;
-	if (channel_send(p->channel, type, body, &err) == -1)
+	rc = fd == -1 ? channel_send(p->channel, type, body, &err) : channel_send_fd(p->channel, type, body, fd, &err);
+	if (rc == -1)
 		process_kill(p, err.text);
 	else
 		flush(p);
+}
+
+void
+process_send(struct process *p, enum ipc_type type, const union ipc_body *body)
+{
+	process_send_fd(p, type, body, -1);
 }
 
 void

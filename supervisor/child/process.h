@@ -34,6 +34,9 @@ int	 process_start(struct process **, const struct process_host *, struct err *)
 /* Queues a message.  Failures end the process, which says so with ended(). */
 void	 process_send(struct process *, enum ipc_type, const union ipc_body *);
 
+/* The same with a descriptor, of which the caller keeps its own. */
+void	 process_send_fd(struct process *, enum ipc_type, const union ipc_body *, int fd);
+
 /* SIGKILL; ended() follows with that reason. */
 void	 process_kill(struct process *, const char *why);
 

@@ -13,12 +13,21 @@ enum cli_command {
 	CLI_COMMANDS
 };
 
+/* Flags of `eds import` that no other command has. */
+struct cli_import {
+	const char	*url, *job_id, *dir, *time_offset;
+	const char	**only, **location_ids;		/* NULL-ended, NULL when not given */
+	bool		 dry_run, validate_only, schema_only, no_delete, no_confirm, no_cleanup, single;
+	int64_t		 parallel;			/* -1: not given */
+};
+
 struct cli {
 	enum cli_command	 command;
 	bool			 help;		/* -h, --help */
 	struct config_flags	 flags;		/* its strings belong to the cli */
 	const char		**urls, **company_ids;	/* NULL-ended, NULL when not given */
 	int64_t			 port, health_port;
+	struct cli_import	 import;
 	const char		*release_url, *release_key;	/* NULL: not given */
 	const char		**args;		/* behind the command word, NULL-ended */
 	size_t			 n_args;
@@ -43,7 +52,6 @@ struct cli_command_info {
 	int			 shown;
 };
 #define CLI_SHOWN	1
-#define CLI_LATER	2
 const struct cli_command_info *cli_command_info(enum cli_command);
 void	 cli_command_path(enum cli_command, struct buf *);	/* "eds server help" */
 
@@ -69,8 +77,25 @@ const char *cli_program(void);
 /* Each command; the result is the exit code. */
 int	 cmd_download(const struct cli *);
 int	 cmd_enroll(struct cli *);
+int	 cmd_import(struct cli *);
 int	 cmd_server(struct cli *);
 int	 cmd_server_help(const struct cli *);
+
+/*
+ * confirm.c: asks on the terminal, with `Cancel` as the first answer.  1: confirmed, 0: cancelled, -1: there is no
+ * terminal.
+ */
+int	 confirm(const char *title, const char *question);
+
+/* import_ask.c: a server runs on the data directory, which is to do it.  The exit code. */
+int	 import_ask_server(const struct cli *, const struct config *, const struct log *, const struct err *why_not_here);
+/* The destination of that URL in the configuration; NULL: there is none. */
+const struct destination_config *import_destination(const struct config *, const char *url);
+
+/* import_show.c: how far it is, on the terminal as a line that changes, else as lines in the log. */
+struct text_import;
+void	 import_show(const struct log *, const struct text_import *);
+void	 import_show_end(void);		/* the line is complete */
 
 /* data_dir.c: made (0700) when it is missing, and something can be written there. */
 int	 data_dir_ensure(const char *path, struct err *) MUST_CHECK;

@@ -11,6 +11,7 @@
 
 #define SERVER		(1u << CLI_SERVER)
 #define ENROLL		(1u << CLI_ENROLL)
+#define IMPORT		(1u << CLI_IMPORT)
 #define DOWNLOAD	(1u << CLI_DOWNLOAD)
 #define ALL_COMMANDS	CLI_ALL_COMMANDS
 #define HIDDEN		CLI_HIDDEN
@@ -27,6 +28,7 @@ static const struct cli_flag flags[] = {
 #undef SERVER
 #undef DOWNLOAD
 #undef ENROLL
+#undef IMPORT
 
 static const struct cli_command_info commands[] = {
 #define COMMAND(NAME, parent, word, arguments, least, most, shown, help) \
@@ -377,18 +379,16 @@ cli_parse(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct parse	 p = { .cli = cli, .argv = argv, .argc = argc, .err = err };
 
-	*cli = (struct cli){ .port = -1, .health_port = -1 };
+	*cli = (struct cli){ .port = -1, .health_port = -1, .import.parallel = -1 };
 	cli->flags = (struct config_flags){ .port = -1, .keep_logs = -1, .max_ack_pending = -1, .max_pending_buffer = -1,
 	    .min_latency_ms = -1, .max_latency_ms = -1, .renew_interval_ms = -1 };
 	if (copy_argv(cli, argc, argv) != 0)
 		return err_set(err, ERR_NOMEM, "no memory for the command line");
-	if (walk(&p, false) != 0 || (commands[cli->command].shown != CLI_LATER && walk(&p, true) != 0)) {
+	if (walk(&p, false) != 0 || walk(&p, true) != 0) {
 		hide_rest(&p);
 		return -1;
 	}
 	hide_rest(&p);
-	if (commands[cli->command].shown == CLI_LATER)
-		return 0;		/* its flags are not known here */
 	if (!cli->help && check_arguments(&p) != 0)
 		return -1;
 	if (cli->port > 65535 || cli->health_port > 65535)
@@ -410,6 +410,8 @@ cli_free(struct cli *cli)
 	free(cli->argv);
 	free(cli->urls);
 	free(cli->company_ids);
+	free(cli->import.only);
+	free(cli->import.location_ids);
 	free(cli->args);
 	*cli = (struct cli){ 0 };
 }

@@ -73,7 +73,6 @@ add_flags(struct buf *out, enum cli_command command, bool global)
 static void
 add_commands(struct buf *out, enum cli_command parent)
 {
-	struct buf	 help = { 0 };
 	bool		 any = false;
 
 	for (unsigned i = 1; i < CLI_COMMANDS; i++) {
@@ -84,12 +83,9 @@ add_commands(struct buf *out, enum cli_command parent)
 		if (!any)
 			buf_adds(out, "\nAvailable Commands:\n");
 		any = true;
-		buf_reset(&help);
-		buf_printf(&help, "%s%s", info->help, info->shown == CLI_LATER ? " (in a later version)" : "");
 		buf_printf(out, "  %-*s", (int)WORD_COLUMN - 2, info->word);
-		text_wrap(out, buf_slice(&help), WORD_COLUMN, WORD_COLUMN, text_width(STDOUT_FILENO));
+		text_wrap(out, slice_of(info->help), WORD_COLUMN, WORD_COLUMN, text_width(STDOUT_FILENO));
 	}
-	buf_free(&help);
 }
 
 static bool

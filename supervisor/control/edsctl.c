@@ -25,8 +25,9 @@ struct options {
 	const char	*data_dir;
 	bool		 json;
 	bool		 watch;
-	bool		 connect;	/* of check */
 	bool		 follow;	/* of logs */
+	const char	*flags[8];	/* what goes to the server behind the arguments: "connect", "only=order" ... */
+	size_t		 n_flags;
 	uint64_t	 timeout_s;	/* 0: not given */
 };
 
@@ -264,13 +265,62 @@ watch(struct edsctl_call *call, const struct options *opt)
 	return rc;
 }
 
+/* Flags of single verbs; the server gets their names without dashes, and `=value` behind. */
+static const struct verb_flag {
+	const char	*verb, *name;
+	int		 argument;
+} verb_flags[] = {
+	{ "check", "connect", no_argument },
+	{ "import", "only", required_argument },
+	{ "import", "dry-run", no_argument },
+	{ "import", "no-delete", no_argument },
+	{ "import", "schema-only", no_argument },
+	{ "import", "job-id", required_argument },
+	{ "import", "dir", required_argument },
+	{ "import", "cancel", no_argument },
+};
+#define VERB_FLAG	1000	/* getopt's number of the first one */
+
+/* Keeps the text for the server; it lives as long as the program. */
+static int
+take_verb_flag(struct options *opt, const struct verb_flag *f, const char *value)
+{
+	char	*text;
+
+	if (opt->n_flags == NELEM(opt->flags) || asprintf(&text, "%s%s%s", f->name, value == NULL ? "" : "=", value == NULL ? "" : value) == -1)
+		return complain("too many flags");
+	opt->flags[opt->n_flags++] = text;
+	return 0;
+}
+
+static bool
+flags_fit(const struct control_command *cmd, const struct options *opt, struct err *err)
+{
+	for (size_t i = 0; i < opt->n_flags; i++)
+		for (size_t k = 0; k < NELEM(verb_flags); k++) {
+			size_t n = strlen(verb_flags[k].name);
+
+			if (strncmp(opt->flags[i], verb_flags[k].name, n) != 0 ||
+			    (opt->flags[i][n] != '\0' && opt->flags[i][n] != '='))
+				continue;
+			if (strcmp(cmd->verb, verb_flags[k].verb) != 0) {
+				(void)err_set(err, ERR_INVALID, "--%s goes with %s only", verb_flags[k].name, verb_flags[k].verb);
+				return false;
+			}
+		}
+	return true;
+}
+
 static int
 run_verb(const struct control_command *cmd, char **argv, int argc, const struct options *opt)
 {
-	static const char *const	 connect[] = { "connect" };
-	struct edsctl_call	 call = { .data_dir = opt->data_dir, .verb = cmd->verb,
-				    .args = opt->connect ? connect : (const char *const *)argv,
-				    .n_args = opt->connect ? 1 : (size_t)argc };
+	const char		*words[16];
+	struct edsctl_call	 call = { .data_dir = opt->data_dir, .verb = cmd->verb, .args = words };
+
+	for (int i = 0; i < argc; i++)
+		words[call.n_args++] = argv[i];		/* arguments_fit() has counted them */
+	for (size_t i = 0; i < opt->n_flags; i++)
+		words[call.n_args++] = opt->flags[i];
 
 	if (cmd->where == CONTROL_LOCAL && strcmp(cmd->verb, "version") == 0) {
 		(void)printf("edsctl %s\n", EDS_VERSION);
@@ -288,19 +338,19 @@ run_verb(const struct control_command *cmd, char **argv, int argc, const struct 
 static bool
 arguments_fit(const struct control_command *cmd, char **argv, int argc, const struct options *opt)
 {
-	struct slice	 words[8];
+	struct slice	 words[17];
 	struct ipc_strs	 args = { words, 0 };
 	struct err	 err = { 0 };
 
 	for (int i = 0; i < argc && args.n < NELEM(words); i++)
 		words[args.n++] = slice_of(argv[i]);
+	for (size_t i = 0; i < opt->n_flags && args.n < NELEM(words); i++)
+		words[args.n++] = slice_of(opt->flags[i]);
 	if (opt->watch && strcmp(cmd->verb, "status") != 0)
 		err_set(&err, ERR_INVALID, "--watch goes with status only");
 	else if (opt->follow && strcmp(cmd->verb, "logs") != 0)
 		err_set(&err, ERR_INVALID, "-f goes with logs only");
-	else if (opt->connect && strcmp(cmd->verb, "check") != 0)
-		err_set(&err, ERR_INVALID, "--connect goes with check only");
-	else if (control_command_check(cmd, &args, &err) == 0)
+	else if (flags_fit(cmd, opt, &err) && control_command_check(cmd, &args, &err) == 0)
 		return true;
 	(void)complain(err.text);
 	return false;
@@ -310,18 +360,19 @@ arguments_fit(const struct control_command *cmd, char **argv, int argc, const st
 static int
 parse_options(int argc, char **argv, struct options *opt)
 {
-	enum { TIMEOUT = 256, CONNECT };
-	static const struct option longs[] = {
+	enum { TIMEOUT = 256 };
+	struct option longs[7 + NELEM(verb_flags)] = {
 		{ "data-dir", required_argument, NULL, 'd' },
 		{ "follow", no_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "timeout", required_argument, NULL, TIMEOUT },
-		{ "connect", no_argument, NULL, CONNECT },
 		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
 	};
 	int	 c;
+
+	for (int i = 0; i < (int)NELEM(verb_flags); i++)
+		longs[6 + i] = (struct option){ verb_flags[i].name, verb_flags[i].argument, NULL, VERB_FLAG + i };
 
 	while ((c = getopt_long(argc, argv, "d:fjwh", longs, NULL)) != -1) {
 		switch (c) {
@@ -343,13 +394,15 @@ parse_options(int argc, char **argv, struct options *opt)
 				return -1;
 			}
 			break;
-		case CONNECT:
-			opt->connect = true;
-			break;
 		case 'h':
 			usage(stdout);
 			return 1;
 		default:
+			if (c >= VERB_FLAG) {
+				if (take_verb_flag(opt, &verb_flags[c - VERB_FLAG], optarg) != 0)
+					return -1;
+				break;
+			}
 			(void)complain("see edsctl help");
 			return -1;
 		}

@@ -398,12 +398,39 @@ trouble_state(struct buf *out, const json_t *d, const struct text_style *style)
 }
 
 static void
+trouble_import(struct buf *out, const json_t *d, const struct text_style *style)
+{
+	const json_t		*im = json_object_get(d, "import"), *last = json_object_get(d, "last_import");
+	const char		*name = str(d, "name");
+	struct buf		 what = { 0 };
+
+	if (im != NULL) {
+		const struct text_import picture = text_import_of(im);
+
+		buf_adds(&what, json_is_true(json_object_get(im, "dry_run")) ? "dry run of an import: " : "import: ");
+		text_import(&what, &picture);
+		trouble(out, style, name, &what, "give it up: edsctl import %s --cancel", name);
+		if (!is(str(im, "trouble"), "")) {
+			buf_printf(&what, "the import is held up: %s", str(im, "trouble"));
+			trouble(out, style, name, &what, "%s", "it keeps trying");
+		}
+	} else if (is(str(last, "state"), "failed")) {
+		buf_adds(&what, "its last import failed ");
+		text_ago(&what, epoch(last, "ended"), style->now_ms);
+		buf_printf(&what, ": %s", str(last, "error"));
+		trouble(out, style, name, &what, "what was there is as it was; again: edsctl import %s", name);
+	}
+	buf_free(&what);
+}
+
+static void
 trouble_destination(struct buf *out, const json_t *d, const struct table *t, const struct text_style *style)
 {
 	const char	*name = str(d, "name");
 	struct buf	 what = { 0 };
 
 	trouble_state(out, d, style);
+	trouble_import(out, d, style);
 	if (!is(str(d, "trouble"), "")) {
 		buf_printf(&what, "cannot deliver (tried %.0f times): %s", num(d, "trouble_attempts"), str(d, "trouble"));
 		trouble(out, style, name, &what, "it keeps trying and loses nothing; details: edsctl why %s", name);

@@ -265,6 +265,50 @@ text_why(struct buf *out, const json_t *answer, const struct text_style *style)
 	add_lines(out, json_object_get(answer, "explain"), 2, style);
 }
 
+void
+text_import(struct buf *b, const struct text_import *p)
+{
+	buf_adds(b, p->phase);
+	if (p->files == 0 && p->tables_exported < p->tables)
+		buf_printf(b, ", %llu of %llu tables are exported", (unsigned long long)p->tables_exported, (unsigned long long)p->tables);
+	if (p->files > 0) {
+		buf_printf(b, ", %llu of %llu files, ", (unsigned long long)p->files_done, (unsigned long long)p->files);
+		text_count(b, (double)p->rows);
+		buf_adds(b, " rows");
+	}
+	if (p->rejected > 0)
+		buf_printf(b, ", %llu refused", (unsigned long long)p->rejected);
+	if (p->rows_per_s > 0) {
+		buf_adds(b, ", ");
+		text_rate(b, p->rows_per_s);
+	}
+	if (p->left_ms >= 0) {
+		buf_adds(b, ", about ");
+		buf_duration(b, p->left_ms);
+		buf_adds(b, " left");
+	}
+}
+
+static uint64_t
+count_of(const json_t *o, const char *key)
+{
+	json_int_t	 v = json_integer_value(json_object_get(o, key));
+
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+struct text_import
+text_import_of(const json_t *o)
+{
+	const char	*phase = json_string_value(json_object_get(o, "phase"));
+
+	return (struct text_import){ .phase = phase == NULL ? "" : phase, .tables = count_of(o, "tables"),
+	    .tables_exported = count_of(o, "tables_exported"), .files = count_of(o, "files"), .files_done = count_of(o, "files_done"),
+	    .rows = count_of(o, "rows"), .rejected = count_of(o, "rejected"),
+	    .rows_per_s = json_real_value(json_object_get(o, "rows_per_s")),
+	    .left_ms = json_integer_value(json_object_get(o, "left_ms")) };
+}
+
 unsigned
 text_width(int fd)
 {

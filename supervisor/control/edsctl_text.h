@@ -23,6 +23,16 @@ void	 text_answer(struct buf *, const json_t *answer, const struct text_style *)
 
 void	 text_raw(struct buf *, const json_t *answer);		/* its `lines` as they are, for files and pipes */
 
+/* How far an import is: "loading, 4 of 12 files, 81,000 rows, 9,000/s, about 18s left". */
+struct text_import {
+	const char	*phase;
+	uint64_t	 tables, tables_exported, files, files_done, rows, rejected;
+	double		 rows_per_s;
+	int64_t		 left_ms;		/* -1: not known */
+};
+void	 text_import(struct buf *, const struct text_import *);
+struct text_import text_import_of(const json_t *import);	/* a destination's `import`; its texts live as long */
+
 /* pieces */
 enum text_colour { TEXT_PLAIN, TEXT_BOLD, TEXT_RED, TEXT_GREEN, TEXT_YELLOW };
 void	 text_colour(struct buf *, const struct text_style *, enum text_colour);	/* TEXT_PLAIN ends a colour */

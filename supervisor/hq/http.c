@@ -57,7 +57,8 @@ describe(const struct http_call *call, CURLcode rc, struct err *err)
 static void
 finish(struct http_call *call, CURLcode rc)
 {
-	struct http_response	 response = { 0 };
+	struct http_response	 response = { .whole = -1 };
+	curl_off_t		 length = -1;
 	struct err		 err = { 0 };
 	long			 status = 0;
 	int64_t			 pause;
@@ -76,6 +77,8 @@ finish(struct http_call *call, CURLcode rc)
 		response.body = buf_slice(&call->answer);
 		response.request_id = buf_slice(&call->request_id);
 		response.retry_after_ms = call->retry_after_ms;
+		(void)curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+		response.whole = status == 206 || status == 416 ? call->whole : (int64_t)length;
 	} else {
 		describe(call, rc, &err);
 		response.err = &err;

@@ -20,6 +20,12 @@ struct http_request {
 	const char	*upload;	/* PUT: a file that is the body, NULL for none */
 	const char	*content_type;	/* of the upload                               */
 	int64_t		 timeout_ms;	/* of one attempt; 0: 30 s                     */
+	/*
+	 * For bodies of any size: takes each piece of a success (200, 206) as it comes, with the `arg` of the call; -1
+	 * ends the call.  Then nothing limits its time as long as something comes, and nothing is unpacked.
+	 */
+	int		(*sink)(void *arg, long status, struct slice piece);
+	uint64_t	 from;		/* with a sink: only what follows that many bytes, if the server can (206) */
 	bool		 retry;		/* the policy of section 1.2, bounded          */
 };
 
@@ -28,6 +34,7 @@ struct http_response {
 	struct slice	 body;
 	struct slice	 request_id;	/* header X-Request-Id */
 	int64_t		 retry_after_ms;	/* what the answer asks for, 0: nothing */
+	int64_t		 whole;		/* size of the whole body as announced, also in a 206 or 416; -1: unknown */
 	const struct err *err;
 };
 

@@ -24,6 +24,11 @@ struct http_call {
 	http_fn			 fn;
 	void			*arg;
 
+	int			(*sink)(void *, long, struct slice);
+	uint64_t		 from;
+	long			 answering;	/* status of the answer whose body is coming */
+	int64_t			 whole;		/* of Content-Range; -1: none */
+	uint64_t		 range_at;	/* of Content-Range: where the part begins */
 	struct buf		 answer;
 	struct buf		 request_id;
 	int64_t			 retry_after_ms;	/* header of the last answer, 0: none */

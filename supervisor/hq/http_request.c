@@ -9,12 +9,17 @@
 
 #define CONNECT_MS	10000
 #define TIMEOUT_MS	30000
+#define STALLED_S	30L	/* a download that stands still that long is given up */
 
 static size_t
 take_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct http_call	*call = arg;
 
+	if (call->sink != NULL && call->answering == 206 && call->range_at != call->from)
+		return 0;		/* not the part that was asked for */
+	if (call->sink != NULL && (call->answering == 200 || call->answering == 206))
+		return call->sink(call->arg, call->answering, (struct slice){ p, size * n }) == -1 ? 0 : size * n;
 	if (size * n > HTTP_BODY_MAX - call->answer.len) {
 		call->too_big = true;
 		return 0;		/* libcurl ends the transfer */
@@ -34,6 +39,20 @@ header_is(struct slice line, const char *name, struct slice *value_r)
 	return true;
 }
 
+/* "bytes 100-199/200": where it begins, and the size of the whole. */
+static void
+take_range(struct http_call *call, struct slice value)
+{
+	struct slice	 part, first;
+	uint64_t	 whole;
+
+	if (!slice_cut(&value, ' ', &part) || !slice_cut(&value, '/', &part) || !slice_cut(&part, '-', &first) ||
+	    !slice_u64(first, &call->range_at))
+		call->range_at = UINT64_MAX;
+	if (slice_u64(slice_trim(value), &whole) && whole <= INT64_MAX)
+		call->whole = (int64_t)whole;
+}
+
 static size_t
 take_header(char *p, size_t size, size_t n, void *arg)
 {
@@ -44,7 +63,12 @@ take_header(char *p, size_t size, size_t n, void *arg)
 	if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) {	/* a further answer, after a redirect */
 		buf_reset(&call->request_id);
 		call->retry_after_ms = 0;
-	} else if (header_is(line, "X-Request-Id", &value)) {
+		call->whole = -1;
+		call->range_at = UINT64_MAX;
+		(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->answering);
+	} else if (header_is(line, "Content-Range", &value))
+		take_range(call, value);
+	else if (header_is(line, "X-Request-Id", &value)) {
 		buf_reset(&call->request_id);
 		buf_adds_slice(&call->request_id, value);
 	} else if (header_is(line, "Retry-After", &value) && slice_u64(value, &seconds))
@@ -134,7 +158,9 @@ static void
 set_options(struct http_call *call, const struct http_request *r)
 {
 	CURL	*easy = call->easy;
+	char	 range[40];
 
+	(void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)r->from);
 	(void)curl_easy_setopt(easy, CURLOPT_URL, call->url);
 	(void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
 	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
@@ -148,9 +174,16 @@ set_options(struct http_call *call, const struct http_request *r)
 	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(r->timeout_ms > 0 ? r->timeout_ms : TIMEOUT_MS));
+	if (r->sink == NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+		(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(r->timeout_ms > 0 ? r->timeout_ms : TIMEOUT_MS));
+	} else {
+		(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		(void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, STALLED_S);
+		if (r->from > 0)
+			(void)curl_easy_setopt(easy, CURLOPT_RANGE, range);
+	}
 	if (call->post) {
 		(void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_cstr(&call->body));
@@ -187,6 +220,8 @@ http_call_new(struct http_call **call_r, const struct http_request *r, struct er
 	if (call == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for a request");
 	call->retry = r->retry;
+	call->sink = r->sink;
+	call->from = r->from;
 	call->post = strcmp(r->method, "POST") == 0;
 	buf_adds_slice(&call->body, r->body);
 	if ((call->url = slice_dup(slice_of(r->url))) == NULL || (call->easy = curl_easy_init()) == NULL || call->body.oom ||
@@ -209,6 +244,9 @@ http_call_rewind(struct http_call *call)
 	buf_reset(&call->answer);
 	buf_reset(&call->request_id);
 	call->retry_after_ms = 0;
+	call->whole = -1;
+	call->range_at = UINT64_MAX;
+	call->answering = 0;
 	call->too_big = false;
 	call->trouble[0] = '\0';
 	if (call->upload != NULL)

@@ -26,7 +26,6 @@
 #include "tests/bench/pull.h"
 
 #define ROWS_AT_ONCE	256u
-#define GO_BATCH	500u
 
 struct store {
 	PGconn		*db;
@@ -358,34 +357,34 @@ open_store(struct store *s, const char *conninfo, bool set)
 		fail(s, "connecting");
 }
 
+static struct store	store;
+
+static void
+open_it(const char *conninfo, bool set)
+{
+	open_store(&store, conninfo, set);
+}
+
+static void
+set_wise(struct change *v, size_t n)
+{
+	store_set(&store, v, n);
+}
+
+static void
+row_by_row(struct change *v, size_t n)
+{
+	store_rows(&store, v, n);
+}
+
+static void
+close_it(void)
+{
+	PQfinish(store.db);
+}
+
 int
 main(int argc, char **argv)
 {
-	static struct store	 s;
-	static struct change	 changes[CHANGE_BATCH];
-	static natsMsg		*v[CHANGE_BATCH];
-	struct queue		*q;
-	struct puller		*p;
-	size_t			 n;
-	bool			 set;
-
-	if (argc != 7)
-		die("usage", "bare_postgres URL CREDS CONSUMER COUNT CONNINFO set|rows");
-	set = strcmp(argv[6], "set") == 0;
-	open_store(&s, argv[5], set);
-	q = queue_new(strtoull(argv[4], NULL, 10));
-	p = pull_start(argv[1], argv[2], argv[3], strtoull(argv[4], NULL, 10), queue_put, q);
-	while ((n = queue_take(q, v, set ? CHANGE_BATCH : GO_BATCH)) > 0) {
-		for (size_t i = 0; i < n; i++)
-			change_read(&changes[i], v[i]);
-		(set ? store_set : store_rows)(&s, changes, n);
-		for (size_t i = 0; i < n; i++) {
-			pull_ack(p, v[i]);
-			natsMsg_Destroy(v[i]);
-		}
-	}
-	pull_end(&p);
-	queue_free(&q);
-	PQfinish(s.db);
-	return 0;
+	return change_main(argc, argv, &(const struct change_store){ open_it, set_wise, row_by_row, close_it });
 }

@@ -8,6 +8,7 @@
 #include "tests/bench/change.h"
 #include "tests/bench/pull.h"
 
+#define GO_BATCH	500u
 #define SLOTS	8192u	/* four times a batch */
 
 const char *const change_columns[CHANGE_COLUMNS] = {
@@ -93,4 +94,37 @@ change_fold(struct change **v, size_t n)
 	}
 	memmove(v, v + left, (n - left) * sizeof(*v));
 	return n - left;
+}
+
+int
+change_main(int argc, char **argv, const struct change_store *s)
+{
+	static struct change	 changes[CHANGE_BATCH];
+	static natsMsg		*v[CHANGE_BATCH];
+	struct queue		*q;
+	struct puller		*p;
+	uint64_t		 count;
+	size_t			 n;
+	bool			 set;
+
+	if (argc != 7)
+		die("usage", "PROGRAM URL CREDS CONSUMER COUNT DATABASE set|rows");
+	set = strcmp(argv[6], "set") == 0;
+	s->open(argv[5], set);
+	count = strtoull(argv[4], NULL, 10);
+	q = queue_new(count);
+	p = pull_start(argv[1], argv[2], argv[3], count, queue_put, q);
+	while ((n = queue_take(q, v, set ? CHANGE_BATCH : GO_BATCH)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			change_read(&changes[i], v[i]);
+		(set ? s->set : s->rows)(changes, n);
+		for (size_t i = 0; i < n; i++) {
+			pull_ack(p, v[i]);
+			natsMsg_Destroy(v[i]);
+		}
+	}
+	pull_end(&p);
+	queue_free(&q);
+	s->close();
+	return 0;
 }

@@ -33,4 +33,16 @@ void	 change_read(struct change *, natsMsg *);
  */
 size_t	 change_fold(struct change **, size_t n);
 
+/*
+ * The program around a store: PROGRAM URL CREDS CONSUMER COUNT DATABASE set|rows.  Up to CHANGE_BATCH events go to
+ * `set`, or up to 500, as the Go server has it, to `rows`; while one batch is stored the next one arrives.
+ */
+struct change_store {
+	void	(*open)(const char *database, bool set);
+	void	(*set)(struct change *, size_t n);
+	void	(*rows)(struct change *, size_t n);
+	void	(*close)(void);
+};
+int	 change_main(int argc, char **argv, const struct change_store *);
+
 #endif

@@ -77,13 +77,6 @@ def test_a_wrong_line_gets_the_reason_and_the_usage(eds, args, text):
     assert "Usage:" in done.stderr and "Global Flags:" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["import"])
-def test_what_comes_later_says_so(eds, command):
-    done = eds(command)
-    assert done.returncode == 3
-    assert f"eds {command}" in done.stderr and "later" in done.stderr
-
-
 def test_server_help_lists_the_drivers(eds):
     done = eds("server", "help")
     assert done.returncode == 0

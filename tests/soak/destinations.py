@@ -4,7 +4,7 @@ To add one: a class like these, and its row in DESTINATIONS.
 """
 import os
 
-from tests.support import postgresd, tds
+from tests.support import mariadbd, postgresd, tds
 
 
 class Sqlite:
@@ -50,6 +50,30 @@ class Postgres:
         self._server.close()
 
 
+class Mysql:
+    missing = staticmethod(mariadbd.missing)
+    options = {}
+
+    def __init__(self, folder):
+        self._server = mariadbd.MariaDb().start()
+        self._database = self._server.create("soak")
+        self.url = self._server.url(self._database, **self.options)
+
+    def restart(self, how):
+        self._server.restart(how)
+
+    def differences(self, oracle):
+        return self._server.differences(oracle, self._database)
+
+    def close(self):
+        self._server.close()
+
+
+class MysqlRows(Mysql):
+    """Without arrays, as for servers of MySQL."""
+    options = {"bulk": "off"}
+
+
 class SqlServer:
     """The peer of tests/support/tds.py: there is no SQL Server to be had."""
 
@@ -73,4 +97,4 @@ class SqlServer:
         self._server.stop()
 
 
-DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "sqlserver": SqlServer}
+DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows, "sqlserver": SqlServer}

@@ -69,6 +69,9 @@ class EventStream:
         key = self.rng.choice(list(rows))
         return self.update(table, key) if dice < 0.87 else self.delete(table, key)
 
+    def snapshot(self):
+        """(time in nanoseconds, {table: [row as JSON bytes, ...]}): everything as it is now."""
+        return self._mvcc, {t: [write_json(r).encode() for r in list(rows.values())] for t, rows in self.rows.items()}
     def every_kind(self):
         """Insert, update and delete of every table, each row inserted anew at the end of its table's turn."""
         events = []

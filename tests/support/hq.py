@@ -22,6 +22,7 @@ from tests.support import nkeys
 from tests.support.events import COMPANY, load_schemas
 from tests.support.gojson import quote
 from tests.support.hq_control import HqControl
+from tests.support.hq_export import Exports
 from tests.support.hq_http import HttpFace
 
 API = "/v3/eds/internal"
@@ -39,7 +40,7 @@ class Session:
 
 class Hq:
     """Controls for tests: set_down, garbage, delay, override, busy; records: requests, violations,
-    sessions, uploads; NATS side: control (an HqControl)."""
+    sessions, uploads; exports (an Exports); NATS side: control (an HqControl)."""
 
     def __init__(self, nats, schemas=None, companies=(COMPANY,), port=0, creds_expire_in=None):
         self.nats, self.companies = nats, list(companies)
@@ -55,6 +56,7 @@ class Hq:
         self._versions = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
+        self.exports = Exports(self)
         self.set_schemas(schemas or load_schemas())
         self._face = HttpFace(self, port)
         self.url = f"http://127.0.0.1:{self._face.port}"
@@ -251,6 +253,21 @@ class Hq:
         self.uploads[request.path] = request.body
         return 200, b"", {}
 
+    def _export_create(self, request, found):
+        if self._owner(request, found) is None:
+            return self._failure(401, "unauthorized")
+        found += rules.body_form(request.headers, request.body)
+        return self._success(self.exports.create(request, found, json.loads(request.body)))
+
+    def _export_poll(self, request, found, job):
+        if self._owner(request, found) is None:
+            return self._failure(401, "unauthorized")
+        state = self.exports.poll(job)
+        return self._success(state) if state else self._failure(404, "no such job")
+
+    def _export_file(self, request, found, job, name):
+        return self.exports.download(request, found, job, name)
+
     def _latest(self, request, found):
         found += rules.bare(request.headers)
         return self._json(200, json.dumps(self.schemas))
@@ -266,6 +283,9 @@ class Hq:
         ("POST", API + r"/([0-9a-f-]{36})", _session_end),
         ("POST", API + r"/([0-9a-f-]{36})/log", _log_url),
         ("PUT", r"/logs/eds/.*", _upload),
+        ("POST", r"/v3/export/bulk", _export_create),
+        ("GET", r"/v3/export/bulk/([^/]+)", _export_poll),
+        ("GET", r"/exports/([^/]+)/([^/]+)", _export_file),
         ("GET", r"/v3/schema", _latest),
         ("GET", r"/v3/schema/([^/]+)/([^/]+)", _version),
     ]

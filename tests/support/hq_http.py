@@ -48,11 +48,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         status, body, headers = answer
         request.status = status
-        if len(body) > 1000 and "gzip" in self.headers.get("Accept-Encoding", ""):
+        length = getattr(body, "announced", None) or len(body)
+        if length == len(body) > 1000 and "gzip" in self.headers.get("Accept-Encoding", ""):
             body, headers = gzip.compress(body, 1), {**headers, "Content-Encoding": "gzip"}
+            length = len(body)
+        if length != len(body):
+            self.close_connection = True    # in the middle of it
         try:
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            for name, value in {**headers, "Content-Length": str(length)}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)

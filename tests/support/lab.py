@@ -91,6 +91,7 @@ class Lab:
             self.hq = Hq(self.nats, **self._hq_options)
             self.events = EventStream(self.hq.schemas, **self._options)
             self.oracle = Oracle(self.hq.schemas)
+            self.hq.exports.snapshot = self.events.snapshot
         except BaseException:
             self.close()
             raise

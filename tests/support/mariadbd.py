@@ -7,7 +7,7 @@ import tempfile
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-from tests.support import proc
+from tests.support import natsd, proc
 from tests.support.oracle import compare_value
 from tests.support.serve import serve
 
@@ -34,14 +34,24 @@ class MariaDb:
     """start() ... stop(); kill() and start() again keep port and data.  The server's own defaults are hostile on
     purpose: another time zone, no strict mode, Latin 1."""
 
-    def __init__(self, folder=None, settings=()):
+    def __init__(self, folder=None, settings=(), tls=False):
         self._own_folder = None if folder else tempfile.mkdtemp(prefix="eds-mariadb-")
         self.folder = str(folder or self._own_folder)
         self.port = proc.free_port()
         self.data = os.path.join(self.folder, "data")
         self.socket = os.path.join(self.folder, "sock")
         self._settings = list(settings)
-        self._process = None
+        self._process = self.ca_path = None
+        if tls:
+            self._make_certificates()
+
+    def _make_certificates(self):
+        self.ca_path, cert, key = natsd.make_certificates(self.folder)
+        self._settings += [f"--ssl-ca={self.ca_path}", f"--ssl-cert={cert}", f"--ssl-key={key}"]
+        if os.getuid() == 0:
+            account = pwd.getpwnam("mysql")
+            for path in (self.ca_path, cert, key):
+                os.chown(path, account.pw_uid, account.pw_gid)
 
     # ---- life
 

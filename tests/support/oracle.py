@@ -50,6 +50,12 @@ class Oracle:
             image = {**kept, **image}
         rows[key] = image
 
+    def replace(self, rows):
+        """What is there is this: {table: [row as JSON bytes, ...]}; as after an import."""
+        for table, images in rows.items():
+            parsed = [gojson.parse(image) for image in images]
+            self._rows[table] = {row["id"]: row for row in parsed}
+
     # ---- file destination
 
     def expected_files(self, directory):

@@ -2,9 +2,11 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -520,6 +522,112 @@ shortage_of_memory_for_events_fails_the_flush(void **state)
 	assert_int_equal(fx->err.code, ERR_NOMEM);
 }
 
+/* A pair of channels, the second at the end of a worker, which takes descriptors if `accepts`. */
+static struct channel *
+worker_end(struct fixture *fx, bool accepts)
+{
+	struct channel	*other = channel_new(fx->peer, IPC_SUPERVISOR);
+
+	assert_non_null(other);
+	fx->peer = -1;
+	if (accepts)
+		channel_accept_fds(other);
+	return other;
+}
+
+struct taker {
+	struct channel	*ch;
+	unsigned	 files, pings;
+	char		 read[8];		/* first byte of each file, in the order of their messages */
+};
+
+static int
+take_file(void *arg, const struct ipc_msg *msg, struct err *err)
+{
+	struct taker	*t = arg;
+	int		 fd;
+
+	if (msg->type == IPC_PING)
+		t->pings++;
+	if (msg->type != IPC_IMPORT_FILE)
+		return 0;
+	if ((fd = channel_take_fd(t->ch)) == -1)
+		return err_set(err, ERR_INVALID, "no descriptor");
+	assert_int_equal(pread(fd, &t->read[t->files++], 1, 0), 1);
+	(void)close(fd);
+	return 0;
+}
+
+static void
+send_file(struct fixture *fx, char content)
+{
+	FILE	*f = tmpfile();
+
+	assert_non_null(f);
+	assert_int_equal(fputc(content, f), content);
+	assert_int_equal(fflush(f), 0);
+	assert_int_equal(channel_send_fd(fx->ch, IPC_IMPORT_FILE, &(union ipc_body){ .import_file = { .name = SLICE("n"),
+		.mvcc_timestamp = SLICE("1") } }, fileno(f), &fx->err), 0);
+	(void)fclose(f);	/* the channel has its own */
+}
+
+static void
+descriptors_arrive_with_their_messages(void **state)
+{
+	struct fixture	*fx = *state;
+	struct channel	*other = worker_end(fx, true);
+	struct taker	 t = { .ch = other };
+	union ipc_body	 hello = { .hello = { .protocol_min = 1, .protocol_max = 1, .version = SLICE("4"), .program = SLICE("p") } };
+	union ipc_body	 ping = { .ping = { .nonce = 1 } };
+
+	assert_int_equal(channel_send(fx->ch, IPC_HELLO, &hello, &fx->err), 0);
+	for (char c = 'a'; c < 'd'; c++) {
+		assert_int_equal(channel_send(fx->ch, IPC_PING, &ping, &fx->err), 0);
+		send_file(fx, c);
+	}
+	assert_int_equal(channel_send(fx->ch, IPC_PING, &ping, &fx->err), 0);
+	while (channel_wants_write(fx->ch) || t.pings < 4) {
+		assert_int_equal(channel_flush(fx->ch, &fx->err), 0);
+		assert_int_equal(channel_read(other, take_file, &t, &fx->err), 0);
+	}
+	assert_int_equal(t.files, 3);
+	assert_memory_equal(t.read, "abc", 3);
+	assert_int_equal(channel_take_fd(other), -1);
+	channel_free(&other);
+}
+
+static unsigned
+open_descriptors(void)
+{
+	unsigned	 n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+static void
+descriptors_nobody_asked_for_do_not_come_in(void **state)
+{
+	struct fixture	*fx = *state;
+	struct channel	*other = worker_end(fx, false);
+	struct taker	 t = { .ch = other };
+	union ipc_body	 hello = { .hello = { .protocol_min = 1, .protocol_max = 1, .version = SLICE("4"), .program = SLICE("p") } };
+	unsigned	 before = open_descriptors();
+
+	assert_int_equal(channel_send(fx->ch, IPC_HELLO, &hello, &fx->err), 0);
+	for (unsigned i = 0; i < CHANNEL_FDS; i++)
+		send_file(fx, 'x');
+	assert_int_equal(channel_send_fd(fx->ch, IPC_STOP, &(union ipc_body){ .empty = { 0 } }, 0, &fx->err), -1);
+	assert_int_equal(fx->err.code, ERR_TOOBIG);
+	assert_int_equal(channel_flush(fx->ch, &fx->err), 0);
+	assert_int_equal(channel_read(other, take_file, &t, &fx->err), -1);
+	assert_string_equal(fx->err.text, "no descriptor");
+	channel_free(&other);
+	channel_free(&fx->ch);
+	assert_int_equal(open_descriptors(), before - 2);	/* none is left open */
+}
+
 int
 main(void)
 {
@@ -545,6 +653,8 @@ main(void)
 		T(writing_to_a_peer_that_is_gone_is_an_error_and_no_signal),
 		T(a_message_too_long_to_send_leaves_the_others_alone),
 		T(shortage_of_memory_for_events_fails_the_flush),
+		T(descriptors_arrive_with_their_messages),
+		T(descriptors_nobody_asked_for_do_not_come_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,7 @@ malformed_events_are_told_apart_and_others_can_be_removed(void **state)
 	struct intake		*in = intake_new(100, 100000);
 	struct batch		 b = { 0 };
 	struct buf		 refused = { 0 };
+	struct skip		 none = { 0 };
 	struct err		 err;
 
 	(void)state;
@@ -162,7 +163,7 @@ malformed_events_are_told_apart_and_others_can_be_removed(void **state)
 		assert_int_equal(b.n, 6);
 		assert_int_equal(intake_events(in), 0);
 		buf_reset(&refused);
-		assert_int_equal(batch_parse(&b, note_refused, &refused, &err), 0);
+		assert_int_equal(batch_parse(&b, &none, note_refused, &refused, &err), 0);
 		assert_string_equal(buf_cstr(&refused), "1 6 ");
 		assert_live(&b, "2 3 4 5 ");
 		batch_remove(&b, 1);

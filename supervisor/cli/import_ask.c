@@ -1,0 +1,202 @@
+/*
+ * `eds import` beside a server on the same data directory: only one process may
+ * write to the store (hazard H20), so the server is asked to do it, and watched.
+ */
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "ipc/base/clock.h"
+#include "supervisor/cli/cli.h"
+#include "supervisor/control/control_commands.h"
+#include "supervisor/control/edsctl_client.h"
+#include "supervisor/control/edsctl_text.h"
+#include "supervisor/supervisor.h"
+
+#define CALL_MS		30000
+#define WATCH_MS	500
+
+const struct destination_config *
+import_destination(const struct config *c, const char *url)
+{
+	for (size_t i = 0; i < c->n_destinations; i++)
+		if (strcmp(c->destinations[i].url, url) == 0)
+			return &c->destinations[i];
+	return NULL;
+}
+
+/* The server's answer as JSON, for the caller to json_decref(). */
+static json_t *
+call(const struct config *c, const char *verb, const char *const *args, size_t n, struct err *err)
+{
+	const struct edsctl_call	 what = { .data_dir = c->data_dir, .verb = verb, .args = args, .n_args = n, .timeout_ms = CALL_MS };
+	struct edsctl_answer		 answer;
+	json_t				*doc;
+
+	if (edsctl_call(&what, &answer, err) != 0)
+		return NULL;
+	doc = json_loadb(buf_cstr(&answer.json), answer.json.len, 0, NULL);
+	buf_free(&answer.json);
+	if (doc == NULL)
+		(void)err_set(err, ERR_INVALID, "the server's answer cannot be read");
+	else if (!json_is_true(json_object_get(doc, "ok"))) {
+		const char *why = json_string_value(json_object_get(doc, "error"));
+
+		(void)err_set(err, ERR_CONFLICT, "%s", why == NULL ? "the server refuses it without a reason" : why);
+		json_decref(doc);
+		return NULL;
+	}
+	return doc;
+}
+
+static bool
+add_list(struct buf *b, const char *name, const char *const *list)
+{
+	if (list == NULL)
+		return false;
+	buf_printf(b, "%s=", name);
+	for (size_t i = 0; list[i] != NULL; i++)
+		buf_printf(b, "%s%s", i == 0 ? "" : ",", list[i]);
+	return true;
+}
+
+static int
+begin(const struct cli *cli, const struct config *c, const char *name, struct err *err)
+{
+	const struct cli_import	*im = &cli->import;
+	struct buf		 only = { 0 }, companies = { 0 }, locations = { 0 }, job = { 0 }, dir = { 0 };
+	const char		*args[12] = { name };
+	size_t			 n = 1;
+	json_t			*doc;
+
+	if (add_list(&only, "only", im->only))
+		args[n++] = buf_cstr(&only);
+	if (add_list(&companies, "company-ids", cli->company_ids))
+		args[n++] = buf_cstr(&companies);
+	if (add_list(&locations, "location-ids", im->location_ids))
+		args[n++] = buf_cstr(&locations);
+	if (im->job_id != NULL) {
+		buf_printf(&job, "job-id=%s", im->job_id);
+		args[n++] = buf_cstr(&job);
+	}
+	if (im->dir != NULL) {
+		buf_printf(&dir, "dir=%s", im->dir);
+		args[n++] = buf_cstr(&dir);
+	}
+	if (im->dry_run)
+		args[n++] = "dry-run";
+	if (im->schema_only)
+		args[n++] = "schema-only";
+	if (im->no_delete)
+		args[n++] = "no-delete";
+	if (im->single)
+		args[n++] = "single";
+	doc = call(c, "import", args, n, err);
+	json_decref(doc);
+	buf_free(&only);
+	buf_free(&companies);
+	buf_free(&locations);
+	buf_free(&job);
+	buf_free(&dir);
+	return doc == NULL ? -1 : 0;
+}
+
+static const json_t *
+find(const json_t *doc, const char *name)
+{
+	const json_t	*list = json_object_get(doc, "destinations"), *d;
+	size_t		 i;
+
+	json_array_foreach(list, i, d)
+		if (json_is_string(json_object_get(d, "name")) && strcmp(json_string_value(json_object_get(d, "name")), name) == 0)
+			return d;
+	return NULL;
+}
+
+static uint64_t
+number(const json_t *o, const char *key)
+{
+	json_int_t	 v = json_integer_value(json_object_get(o, key));
+
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+/* Until it is over: 0 and how it ended, or -1. */
+static int
+watch(const struct config *c, const char *name, const struct log *lg, int64_t began_ms, struct err *err)
+{
+	struct timespec	 ts = { .tv_nsec = WATCH_MS * 1000000L };
+	json_t		*doc;
+
+	while ((doc = call(c, "status", NULL, 0, err)) != NULL) {
+		const json_t *d = find(doc, name), *im = json_object_get(d, "import"), *last = json_object_get(d, "last_import");
+		const char *state = json_string_value(json_object_get(last, "state"));
+
+		if (im != NULL) {
+			const struct text_import picture = text_import_of(im);
+
+			import_show(lg, &picture);
+		} else if (last != NULL && json_integer_value(json_object_get(last, "ended")) >= began_ms && state != NULL) {
+			bool done = strcmp(state, "done") == 0;
+
+			import_show_end();
+			if (done)
+				log_info(lg, "👋 Loaded %llu tables: %llu rows, %llu refused", (unsigned long long)number(last, "tables"),
+				    (unsigned long long)number(last, "rows"), (unsigned long long)number(last, "rejected"));
+			else
+				(void)err_set(err, ERR_IO, "the import %s: %s", state, json_string_value(json_object_get(last, "error")));
+			json_decref(doc);
+			return done ? 0 : -1;
+		} else {	/* a dry run leaves nothing on record but the log */
+			import_show_end();
+			log_info(lg, "it is over; the server's log says what came of it");
+			json_decref(doc);
+			return 0;
+		}
+		json_decref(doc);
+		(void)nanosleep(&ts, NULL);
+	}
+	return -1;
+}
+
+/* The configuration that the server runs with, which may be in another file than ours; NULL: it does not say. */
+static struct config *
+server_config(const struct cli *cli, const struct config *c)
+{
+	struct config_flags	 flags = cli->flags;
+	struct config		*theirs = NULL;
+	struct err		 err = { 0 };
+	json_t			*doc = call(c, "status", NULL, 0, &err);
+
+	flags.config_file = json_string_value(json_object_get(json_object_get(doc, "server"), "config_file"));
+	if (flags.config_file == NULL || flags.config_file[0] == '\0' || config_load(&theirs, &flags, &err) == -1)
+		theirs = NULL;
+	json_decref(doc);
+	return theirs;
+}
+
+int
+import_ask_server(const struct cli *cli, const struct config *c, const struct log *lg, const struct err *why_not_here)
+{
+	struct config			*theirs = server_config(cli, c);
+	const struct destination_config	*d = import_destination(theirs == NULL ? c : theirs, cli->import.url);
+	int64_t				 began_ms = wall_ms();
+	struct err			 err = { 0 };
+	int				 code = EXIT_FATAL;
+
+	if (d == NULL)
+		log_error(lg, "%s; and it has no destination with that URL: add one to eds.conf, then: edsctl import NAME", why_not_here->text);
+	else if (cli->import.time_offset != NULL)
+		log_error(lg, "%s; stop it for an import with --timeOffset", why_not_here->text);
+	else {
+		log_info(lg, "a server is running on %s: it imports into its destination %s", c->data_dir, d->name);
+		if (begin(cli, c, d->name, &err) == 0 && watch(c, d->name, lg, began_ms, &err) == 0)
+			code = 0;
+		else
+			log_error(lg, "%s", err.text);
+	}
+	config_free(&theirs);
+	return code;
+}
