@@ -4,7 +4,7 @@
 # make bench-profile    : where the time of the null path goes, by perf and strace
 
 BENCH      = $(B)/tests/bench
-BENCH_BIN  = pull_ack publish latency bare_file bare_sqlite bare_postgres bare_mysql
+BENCH_BIN  = pull_ack publish latency bare_file bare_kafka bare_sqlite bare_postgres bare_mysql
 PKG_BENCH  = $(PKG_DEMO) sqlite3 libsqlite3-dev
 ONLY      ?=
 ROUNDS    ?= 3
@@ -14,6 +14,7 @@ $(BENCH)/pull_ack: $(BENCH)/pull_ack.o $(BENCH)/pull.o
 $(BENCH)/publish: $(BENCH)/publish.o $(BENCH)/pull.o $(BENCH)/events.o
 $(BENCH)/latency: $(BENCH)/latency.o $(BENCH)/pull.o $(BENCH)/events.o $(BENCH)/file_name.o
 $(BENCH)/bare_file: $(BENCH)/bare_file.o $(BENCH)/pull.o $(BENCH)/file_name.o
+$(BENCH)/bare_kafka: $(BENCH)/bare_kafka.o $(BENCH)/pull.o $(BENCH)/file_name.o $(LIB_COMMON)
 $(BENCH)/bare_sqlite: $(BENCH)/bare_sqlite.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_postgres: $(BENCH)/bare_postgres.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_mysql: $(BENCH)/bare_mysql.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
@@ -22,6 +23,7 @@ $(BENCH_BIN:%=$(BENCH)/%):
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,libnats) $(LIBS_BENCH) -lpthread
 $(BENCH)/bare_postgres: LIBS_BENCH = $(call pc,libpq)
 $(BENCH)/bare_mysql: LIBS_BENCH = $(call pc,libmariadb)
+$(BENCH)/bare_kafka: LIBS_BENCH = $(call pc,rdkafka)
 $(BENCH)/bare_sqlite: LIBS_BENCH = $(call pc,sqlite3)
 
 bench-programs: programs $(BENCH_BIN:%=$(BENCH)/%)
