@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from helpers import Load, quick
+from helpers import load_while_worker_dies, quick
 from tests.support import gojson, kafka_broker
 from tests.support.eventhub_peer import EventHubPeer
 from tests.support.kafka import Expected, Message, differences, eventhub_identity, eventhub_message, read_topic
@@ -176,14 +176,8 @@ def test_a_certificate_that_nobody_vouches_for_is_said_at_once(enrolled, peer):
 
 
 def test_a_worker_that_is_killed_under_load_loses_nothing(streaming, peer):
-    with Load(streaming) as load:
-        for _ in range(2):
-            goal = load.count + 300
-            streaming.wait_until(lambda: load.count >= goal, "more events")
-            streaming.kill_worker("hub")
-            streaming.wait_running("hub")
-    streaming.wait_delivered()
-    check(peer, load.events, again=True)
+    events = load_while_worker_dies(streaming, "hub")
+    check(peer, events, again=True)
 
 
 # ---- the Kafka endpoint

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from helpers import Load, quick
+from helpers import Load, load_while_worker_dies, quick
 from tests.support import kafka_broker
 from tests.support.kafka import differences, kafka_message, read_topic
 
@@ -149,11 +149,5 @@ def test_a_broker_that_is_killed_and_comes_back_under_load_loses_nothing(enrolle
 def test_a_worker_that_is_killed_under_load_loses_nothing(enrolled, broker, topic):
     broker.make_topic( topic, 6)
     start(enrolled, f"kafka://{broker.address()}/{topic}?compression=lz4")
-    with Load(enrolled) as load:
-        for _ in range(3):
-            goal = load.count + 300
-            enrolled.wait_until(lambda: load.count >= goal, "more events")
-            enrolled.kill_worker("k")
-            enrolled.wait_running("k")
-    enrolled.wait_delivered()
-    check(broker, topic, load.events, again=True)
+    events = load_while_worker_dies(enrolled, "k")
+    check(broker, topic, events, again=True)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from helpers import Load, quick
+from helpers import Load, load_while_worker_dies, quick
 from tests.support import gojson
 from tests.support.kafka import MockKafka, differences, kafka_message, kafka_partition, read_topic
 
@@ -132,14 +132,7 @@ def test_h33_a_message_that_the_broker_refuses_is_set_aside_alone(streaming, moc
 
 
 def test_a_worker_that_is_killed_under_load_loses_nothing(streaming, mock):
-    with Load(streaming) as load:
-        for _ in range(3):
-            goal = load.count + 200
-            streaming.wait_until(lambda: load.count >= goal, "more events")
-            streaming.kill_worker("k")
-            streaming.wait_running("k")
-    streaming.sent += load.events
-    streaming.wait_delivered()
+    streaming.sent += load_while_worker_dies(streaming, "k")
     check(streaming, mock, again=True)
 
 
