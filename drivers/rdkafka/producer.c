@@ -127,7 +127,7 @@ renew(struct producer *p, struct err *err)
 static rd_kafka_resp_err_t
 produce(struct producer *p, const struct producer_message *m, struct offer_entry *entry)
 {
-	rd_kafka_vu_t		 v[4 + PRODUCER_HEADERS];
+	rd_kafka_vu_t		 v[5 + PRODUCER_HEADERS];
 	size_t			 n = 0;
 	rd_kafka_error_t	*error;
 	rd_kafka_resp_err_t	 code;
