@@ -124,27 +124,47 @@ renew(struct producer *p, struct err *err)
 	return DRV_BROKEN;	/* a new process begins from nothing */
 }
 
+/* NULL when memory is short. */
+static rd_kafka_headers_t *
+make_headers(const struct producer_message *m)
+{
+	rd_kafka_headers_t	*headers = rd_kafka_headers_new(m->n_headers);
+
+	for (size_t i = 0; headers != NULL && i < m->n_headers; i++)
+		if (rd_kafka_header_add(headers, m->headers[i].name, -1, m->headers[i].value.p,
+		    (ssize_t)m->headers[i].value.n) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+			rd_kafka_headers_destroy(headers);
+			headers = NULL;
+		}
+	return headers;
+}
+
+/*
+ * The headers are an object of ours, which the library takes over when it takes the message.  Those that it makes
+ * itself (RD_KAFKA_VTYPE_HEADER) librdkafka 2.0.2 frees twice when it refuses a message for an unknown topic.
+ */
 static rd_kafka_resp_err_t
 produce(struct producer *p, const struct producer_message *m, struct offer_entry *entry)
 {
-	rd_kafka_vu_t		 v[5 + PRODUCER_HEADERS];
-	size_t			 n = 0;
+	rd_kafka_headers_t	*headers = make_headers(m);
+	const rd_kafka_vu_t	 v[] = {
+		{ .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = p->client.rkt },
+		{ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)m->value.p, m->value.n } },
+		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)m->key.p, m->key.n } },
+		{ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = entry },
+		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
+	};
 	rd_kafka_error_t	*error;
 	rd_kafka_resp_err_t	 code;
 
-	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = p->client.rkt };
-	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_VALUE,
-	    .u.mem = { (void *)(uintptr_t)m->value.p, m->value.n } };
-	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)m->key.p, m->key.n } };
-	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = entry };
-	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY };
-	for (size_t i = 0; i < m->n_headers; i++)
-		v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_HEADER, .u.header = { .name = m->headers[i].name,
-		    .val = m->headers[i].value.p, .size = (ssize_t)m->headers[i].value.n } };
-	if ((error = rd_kafka_produceva(p->client.rk, v, n)) == NULL)
+	if (headers == NULL)
+		return RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+	if ((error = rd_kafka_produceva(p->client.rk, v, NELEM(v))) == NULL)
 		return RD_KAFKA_RESP_ERR_NO_ERROR;
 	code = rd_kafka_error_code(error);
 	rd_kafka_error_destroy(error);
+	rd_kafka_headers_destroy(headers);
 	return code;
 }
 
