@@ -136,6 +136,13 @@ to_utc(struct time_parts *t)
 	return t->year >= 1 && t->year <= 9999;
 }
 
+static void
+strip_zeros(struct slice *fraction)
+{
+	while (fraction->n > 0 && fraction->p[fraction->n - 1] == '0')
+		fraction->n--;
+}
+
 enum my_time_fit
 my_time_convert(struct slice text, unsigned digits, char store[MY_TIME_MAX], struct slice *text_r)
 {
@@ -147,10 +154,10 @@ my_time_convert(struct slice text, unsigned digits, char store[MY_TIME_MAX], str
 	if (!parse(text, &t) || !to_utc(&t))
 		return MY_TIME_NONE;
 	given = t.fraction.n;
-	while (t.fraction.n > 0 && t.fraction.p[t.fraction.n - 1] == '0')
-		t.fraction.n--;
+	strip_zeros(&t.fraction);
 	if (t.fraction.n > digits) {
 		t.fraction.n = digits;
+		strip_zeros(&t.fraction);
 		fit = MY_TIME_FINER;
 	}
 	if (t.offset == 0 && given <= digits && text.n > 1 && text.p[text.n - 1] == 'Z') {

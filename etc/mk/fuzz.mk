@@ -16,12 +16,16 @@ FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Sources of one target, of which those that are there count.
 FUZZ_SRC_fuzz_config = $(FUZZ_SRC) $(wildcard supervisor/config/*.c) supervisor/hq/token.c supervisor/hq/actions.c $(SRC_REGISTRY)
 FUZZ_LIBS_fuzz_config = $(FUZZ_LIBS) $(call pc,inih jansson libcrypto)
+FUZZ_SRC_fuzz_snowflake = $(FUZZ_SRC) $(wildcard drivers/snowflake/*.c) $(SHARED_snowflake)
+FUZZ_LIBS_fuzz_snowflake = $(FUZZ_LIBS) $(LIBS_snowflake)
 FUZZ_SRC_fuzz_creds  = $(FUZZ_SRC) supervisor/upstream/creds.c supervisor/upstream/nkey.c
 FUZZ_LIBS_fuzz_creds = $(FUZZ_LIBS) $(call pc,jansson libcrypto)
 FUZZ_LIBS_fuzz_event = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_kafka  = $(FUZZ_SRC) drivers/rdkafka/props.c drivers/kafka/kafka_url.c drivers/kafka/kafka_token.c \
 	drivers/eventhub/eventhub_url.c
 FUZZ_LIBS_fuzz_kafka = $(FUZZ_LIBS) $(call pc,rdkafka)
+FUZZ_SRC_fuzz_mysql  = $(FUZZ_SRC) $(SRC_SQL) $(addprefix drivers/mysql/mysql_,time.c url.c value.c)
+FUZZ_LIBS_fuzz_mysql = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c
 FUZZ_LIBS_fuzz_notice = $(FUZZ_LIBS) $(call pc,jansson zlib)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c

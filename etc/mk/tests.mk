@@ -36,6 +36,13 @@ $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdriv
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(LIBS_HTTPS) \
 		$(call pc,jansson libmicrohttpd) $(LIBS_WORKER)
 
+# A driver by hand, for end-to-end tests of a destination alone.
+$(B)/drive: $(B)/tests/drive/drive.o $(LIB_WORKER) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/tests/drive/drive.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
+		-Wl,--no-whole-archive $(call pc,jansson) $(LIBS_WORKER)
+test-programs e2e: $(B)/drive
+
 # In a test_fail_* calls fail on command.
 FAIL_BIN = $(filter $(B)/tests/unit/ipc/test_fail_% $(B)/tests/unit/supervisor/test_fail_%,$(UNIT_BIN))
 $(FAIL_BIN): $(B)/tests/support/fail.o
