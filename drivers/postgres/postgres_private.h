@@ -138,8 +138,7 @@ void	 pg_add_u32(struct buf *, uint32_t);
 /* --- postgres_stmt.c: pure --- */
 
 /* `mask`: the columns present, then as many words again for those in native form. */
-int	 pg_stmt_upsert(struct drv *, struct buf *, const struct sql_table *, const uint64_t *mask, const char *into,
-    struct err *) MUST_CHECK;
+int	 pg_stmt_upsert(struct drv *, struct buf *, const struct sql_table *, const uint64_t *mask, struct err *) MUST_CHECK;
 int	 pg_stmt_delete(struct drv *, struct buf *, const struct sql_table *, const uint64_t *native, struct err *) MUST_CHECK;
 
 /* --- postgres_params.c --- */

@@ -124,35 +124,34 @@ add_sources(struct drv *d, struct buf *b, const struct sql_table *t, const uint6
  * one it is written, because two changes may share it and the events are in order.
  */
 static int
-add_guard(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, const char *into, struct err *err)
+add_guard(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
 {
 	size_t	at = sql_table_find(t, SLICE(UPDATED));
 
 	if (!d->after || at == SQL_NO_COLUMN || at < t->nkeys || !sql_mask_has(mask, at))
 		return 0;
 	buf_adds(b, " WHERE ");
-	if (sql_quote(b, slice_of(into), err) != 0)
+	if (sql_quote(b, t->name, err) != 0)
 		return -1;
 	buf_adds(b, ".\"" UPDATED "\" IS NULL OR excluded.\"" UPDATED "\" IS NULL OR excluded.\"" UPDATED "\" >= ");
-	if (sql_quote(b, slice_of(into), err) != 0)
+	if (sql_quote(b, t->name, err) != 0)
 		return -1;
 	buf_adds(b, ".\"" UPDATED "\"");
 	return 0;
 }
 
 int
-pg_stmt_upsert(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, const char *into,
-    struct err *err)
+pg_stmt_upsert(struct drv *d, struct buf *b, const struct sql_table *t, const uint64_t *mask, struct err *err)
 {
 	const uint64_t	*native = mask + sql_mask_words(t);
 
 	buf_reset(b);
 	buf_adds(b, "INSERT INTO ");
-	if (sql_quote(b, slice_of(into), err) != 0 || add_targets(b, t, mask, err) != 0)
+	if (sql_quote(b, t->name, err) != 0 || add_targets(b, t, mask, err) != 0)
 		return -1;
 	add_sources(d, b, t, mask, native);
 	add_from(b, t, mask, native, t->ncols);
-	if (sql_add_conflict(b, t, mask, err) != 0 || add_guard(d, b, t, mask, into, err) != 0)
+	if (sql_add_conflict(b, t, mask, err) != 0 || add_guard(d, b, t, mask, err) != 0)
 		return -1;
 	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a statement") : 0;
 }

@@ -108,10 +108,12 @@ is_setting(const char *name)
 static int
 query_take(struct pg_url *u, const struct url *url, const char *name, struct err *err)
 {
-	char	*value = url_query_get(url, name);
+	char	*value;
 	int	 rc;
 
-	if (value == NULL)
+	if (!is_setting(name))		/* those of the library are such, too */
+		return err_set(err, ERR_CONFIG, "postgres URL: a parameter after the ? has a name that is none");
+	if ((value = url_query_get(url, name)) == NULL)
 		return nomem(err);
 	if (listed(refused, NELEM(refused), name))
 		rc = err_set(err, ERR_CONFIG, "postgres URL: parameter \"%s\" is not taken; write postgres://user:password@host:"
@@ -120,10 +122,8 @@ query_take(struct pg_url *u, const struct url *url, const char *name, struct err
 		rc = param_add(u, name, value, err);
 	else if (listed(ignored, NELEM(ignored), name))
 		rc = 0;
-	else if (is_setting(name))
-		rc = pair_add(&u->settings, &u->nsettings, name, value, err);
 	else
-		rc = err_set(err, ERR_CONFIG, "postgres URL: a parameter after the ? has a name that is none");
+		rc = pair_add(&u->settings, &u->nsettings, name, value, err);
 	explicit_bzero(value, strlen(value));
 	free(value);
 	return rc;

@@ -122,7 +122,7 @@ bucket_send(struct drv *d, const struct sql_group *g, struct bucket *b, struct s
 	if ((s = sql_stmts_get(&d->cache, g->table, 0, b->mask, 2 * words)) == NULL)
 		return nomem(err);
 	if (s->number == 0) {
-		if (pg_stmt_upsert(d, &d->sql, g->table, b->mask, g->table->name.p, err) != 0)
+		if (pg_stmt_upsert(d, &d->sql, g->table, b->mask, err) != 0)
 			return err->code == ERR_NOMEM ? DRV_RETRY : DRV_REJECT;
 		if (d->unnamed) {
 			b->n = 0;

@@ -45,7 +45,7 @@ close_driver(struct drv **dp)
 
 	if (d == NULL)
 		return;
-	ms_import_free(d);
+	sql_import_free(&d->import);
 	sql_store_free(&d->store);
 	ms_conn_free(&d->conn);
 	ms_types_free(&d->types);
@@ -68,8 +68,7 @@ make(struct drv **drv_r, const struct drv_env *env, struct err *err)
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		err_set(err, ERR_NOMEM, "no memory for the state of the driver");
 	else if (ms_conn_init(&d->conn, &u, env, err) == 0) {
-		d->host = env->host;
-		d->log = env->log;
+		d->env = env;
 		d->backend = backend;
 		d->by_date = env->update_strategy != NULL && strcmp(env->update_strategy, "after") == 0;
 		if (sql_store_init(&d->store, &d->backend, d, env, d->conn.where, err) == 0) {
@@ -111,6 +110,44 @@ deliver(struct drv *d, const struct drv_batch *b, struct drv_outcome *out)
 	return sql_store_deliver(&d->store, b, out);
 }
 
+/* --- import --- */
+
+static enum drv_result
+import_begin(struct drv *d, const struct drv_import *how, struct err *err)
+{
+	sql_import_free(&d->import);
+	return sql_import_begin(&d->import, &d->store, &ms_import_backend, d->env, how, err);
+}
+
+static enum drv_result
+import_rows(struct drv *d, size_t table, const struct drv_batch *b, struct drv_outcome *out)
+{
+	return sql_import_rows(d->import, table, b, out);
+}
+
+/* Nothing waits: every batch of rows was committed. */
+static enum drv_result
+import_commit(struct drv *d, struct err *err)
+{
+	(void)d;
+	(void)err;
+	return DRV_STORED;
+}
+
+static enum drv_result
+import_end(struct drv *d, struct err *err)
+{
+	return sql_import_end(&d->import, err);
+}
+
+static void
+import_abort(struct drv *d)
+{
+	sql_import_abort(&d->import);
+}
+
+/* --- test --- */
+
 /*
  * What every batch needs: a table of our own, written through OPENJSON.  All of it in a transaction that is given up.
  */
@@ -136,6 +173,7 @@ try_everything(struct drv *d, struct err *err)
 
 #define TEST_LOGIN_S	6
 #define TEST_ANSWER_S	6
+#define NO_SUCH_DATABASE 4060
 
 static enum drv_result
 test(const struct drv_env *env, struct err *err)
@@ -151,6 +189,8 @@ test(const struct drv_env *env, struct err *err)
 		d->conn.url.answer_s = TEST_ANSWER_S;
 	if ((r = ms_session_open(d, err)) == DRV_STORED)
 		r = try_everything(d, err);
+	if (r == DRV_RETRY && d->conn.number == NO_SUCH_DATABASE)
+		r = DRV_CONFIG;		/* mostly it is that; a running worker waits, for Azure says so of one that moves */
 	close_driver(&d);
 	return r;
 }
@@ -165,10 +205,10 @@ const struct driver driver_sqlserver = {
 	.open		= open_driver,
 	.deliver	= deliver,
 	.test		= test,
-	.import_begin	= ms_import_begin,
-	.import_rows	= ms_import_rows,
-	.import_commit	= ms_import_commit,
-	.import_end	= ms_import_end,
-	.import_abort	= ms_import_abort,
+	.import_begin	= import_begin,
+	.import_rows	= import_rows,
+	.import_commit	= import_commit,
+	.import_end	= import_end,
+	.import_abort	= import_abort,
 	.close		= close_driver,
 };

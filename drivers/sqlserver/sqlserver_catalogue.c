@@ -78,9 +78,9 @@ ms_columns(struct drv *d, struct slice table, ms_row_fn fn, void *arg, struct er
 enum drv_result
 ms_read_table(struct drv *d, struct slice table, struct sql_reading *to, struct err *err)
 {
-	struct reading	 rd = { .d = d, .table = ms_name_of(d, table), .to = to };
+	struct reading	 rd = { .d = d, .table = table, .to = to };
 
-	return ms_columns(d, rd.table, take_column, &rd, err);
+	return ms_columns(d, table, take_column, &rd, err);
 }
 
 #define ALREADY_A_TABLE		2714

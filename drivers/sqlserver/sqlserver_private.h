@@ -1,17 +1,14 @@
 #ifndef EDS_SQLSERVER_PRIVATE_H
 #define EDS_SQLSERVER_PRIVATE_H
 
-#include "drivers/sql/store.h"
+#include "drivers/sql/import.h"
 #include "drivers/sqlserver/sqlserver_conn.h"
 #include "drivers/sqlserver/sqlserver_sql.h"
 
 /* What the files of this driver share. */
 
-struct ms_import;
-
 struct drv {
-	const struct drv_host	*host;
-	const struct log	*log;
+	const struct drv_env	*env;
 	struct ms_conn		 conn;
 	struct sql_backend	 backend;	/* with the schema and the collation of this database */
 	struct sql_store	 store;
@@ -20,7 +17,7 @@ struct drv {
 	char			*qualifier;	/* [schema]. */
 	bool			 by_date;	/* update_strategy = after */
 	bool			 usable;	/* the connection has its options */
-	struct ms_import	*import;
+	struct sql_import	*import;
 };
 
 /* sqlserver_session.c: connects unless it is, with all options set and the database looked at. */
@@ -39,13 +36,6 @@ enum drv_result	 ms_ddl(struct drv *, const char *sql, struct err *);
 /* sqlserver_write.c */
 enum drv_result	 ms_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
 
-/* sqlserver_import.c.  While there is an import, tables are written under other names. */
-struct slice	 ms_name_of(const struct drv *, struct slice table);
-enum drv_result	 ms_import_begin(struct drv *, const struct drv_import *, struct err *);
-enum drv_result	 ms_import_rows(struct drv *, size_t table, const struct drv_batch *, struct drv_outcome *);
-enum drv_result	 ms_import_commit(struct drv *, struct err *);
-enum drv_result	 ms_import_end(struct drv *, struct err *);
-void		 ms_import_abort(struct drv *);
-void		 ms_import_free(struct drv *);
+extern const struct sql_import_backend	ms_import_backend;	/* sqlserver_import.c */
 
 #endif

@@ -45,7 +45,7 @@ static int
 table_name(struct buf *b, const struct ms_target *t, struct err *err)
 {
 	buf_adds(b, t->qualifier);
-	return name(b, t->name, err);
+	return name(b, t->table->name, err);
 }
 
 /* t.[name] */

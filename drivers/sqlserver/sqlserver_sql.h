@@ -22,8 +22,7 @@ enum ms_parts {
 
 struct ms_target {
 	const char		*qualifier;	/* [schema]. */
-	struct slice		 name;		/* of the table to write to, which may be another than table->name */
-	const struct sql_table	*table;		/* its columns */
+	const struct sql_table	*table;
 	const struct ms_types	*types;
 	bool			 by_date;	/* an UPDATE with an older `updatedDate` than the row's changes nothing */
 };

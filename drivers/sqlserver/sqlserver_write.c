@@ -163,7 +163,7 @@ make_all(struct drv *d, struct ms_statement *s, const struct sql_group *g, size_
 	enum drv_result	 r = DRV_STORED;
 
 	for (size_t i = 0; i < n && r == DRV_STORED; i++) {
-		struct ms_target	 t = { .qualifier = d->qualifier, .name = ms_name_of(d, g[i].table->name), .table = g[i].table,
+		struct ms_target	 t = { .qualifier = d->qualifier, .table = g[i].table,
 			.types = &d->types, .by_date = d->by_date };
 
 		if (!g[i].table->exists)

@@ -129,8 +129,8 @@ add_headers(struct http_call *call, const struct http_request *r)
 		ok = ok && add_header(call, buf_cstr(&line)) && !line.oom;
 		if (line.data != NULL)
 			(void)memset(line.data, 0, line.len);
-		buf_free(&line);
 	}
+	buf_free(&line);
 	return ok;
 }
 

@@ -31,7 +31,7 @@ class Stage:
 
     def __init__(self, lab, url, **options):
         self.lab, self._clock, self._last = lab, itertools.count(), None
-        lab.start_eds({NAME: quick(url, **options)})
+        lab.start_eds({NAME: quick(url, **{"hang_timeout": "60s", **options})})
         lab.wait_running(NAME)
 
     def table(self, name, properties, keys=("id",), required=None, version="v1"):

@@ -1,23 +1,24 @@
-"""PostgreSQL as a destination: a real server, the real programs, and what stands in the tables at the end."""
+"""PostgreSQL as a destination: delivery, URLs, TLS, and a server that refuses, waits, stops or goes away."""
 import json
+import os
 
 import pytest
 
-from helpers import quick
+from helpers import Load, quick
+from sql_stage import NAME, TEXT, TIME, WHOLE, Stage
 from tests.support import postgresd, proc
-
-NAME = "pg"
 
 
 @pytest.fixture
 def shop(postgres_server, enrolled):
-    """(laboratory, server, database): an empty database, and a role that owns it."""
+    """(laboratory, server): an empty database `shop`, and a role that owns it."""
     postgres_server.create("shop")
-    return enrolled, postgres_server, "shop"
+    return enrolled, postgres_server
 
 
-def look(server, statement, database="shop"):
-    return server.run(statement, database=database)
+def patient(url):
+    """Quick settings, but a server may take its time to answer."""
+    return quick(url, hang_timeout="60s")
 
 
 def differences(lab, server, database="shop"):
@@ -28,10 +29,209 @@ def differences(lab, server, database="shop"):
         link.close()
 
 
+def failed(lab, url, *words):
+    """Starts a server whose destination is to end up failed, for a reason with these words."""
+    lab.start_eds({NAME: patient(url)}, wait="answer")
+    lab.wait_state(NAME, "failed")
+    why = lab.edsctl("why", NAME).stdout
+    assert all(word in why for word in words), why
+    assert postgresd.PASSWORD not in why and "wr0ng" not in why
+    assert postgresd.PASSWORD not in lab.whole_log() and "wr0ng" not in lab.whole_log()
+    return why
+
+
 def test_what_lands_is_what_was_published(shop):
-    lab, server, database = shop
-    lab.start_eds({NAME: quick(server.url(database))})
+    lab, server = shop
+    lab.start_eds({NAME: patient(server.url("shop"))})
     lab.publish(3000)
     lab.wait_delivered(NAME)
     assert differences(lab, server) == []
     assert lab.destination(NAME)["quarantined"] == 0
+
+
+def test_the_contracts_scenario(shop):
+    """contract/drivers.md 13.2: tables and columns appear as the events need them."""
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"))
+    base = {"name": TEXT, "updatedDate": TIME}
+    row = {"id": "12345", "name": "test", "updatedDate": "2026-02-02T12:00:00.000Z"}
+    stage.table("order", base, version="fff000111")
+    stage.table("customer", base, version="fff000111")
+    stage.insert("order", row, version="fff000111")
+    stage.insert("customer", row, version="fff000111")
+    stage.update("order", {**row, "name": "other"}, ["name"], version="fff000111")
+    assert server.run('SELECT name FROM "order"', database="shop") == [("other",)]
+    stage.delete("order", ["12345"], version="fff000111")
+    assert server.run('SELECT name FROM "order"', database="shop") == []
+    for table, version, more in (("customer", "fff000112-update", {}), ("order", "fff000112-update", {"age": 1}),
+                                 ("order", "fff000113-update", {"age": 2}), ("customer", "fff000112-update", {})):
+        stage.table(table, {**base, **({"age": WHOLE} if table == "order" else {})}, version=version)
+        (stage.update if version.startswith("fff000113") else stage.insert)(
+            table, {**row, **more}, *([["age"]] if version.startswith("fff000113") else []), version=version)
+    assert server.run('SELECT id, name, age FROM "order"', database="shop") == [("12345", "test", 2)]
+    assert server.run("SELECT id, name FROM customer", database="shop") == [("12345", "test")]
+    assert lab.stop_eds() == 0
+
+
+def test_update_strategy_after_keeps_the_later_row(shop):
+    lab, server = shop
+    with open(os.path.join(lab.data_dir, "config.toml"), encoding="utf-8") as f:
+        config = f.read()
+    with open(os.path.join(lab.data_dir, "config.toml"), "w", encoding="utf-8") as f:
+        f.write("update_strategy = 'after'\n" + "".join(
+            line + "\n" for line in config.splitlines() if "update_strategy" not in line))
+    stage = Stage(lab, server.url("shop"))
+    t = stage.table("t", {"note": TEXT, "updatedDate": TIME})
+    server.run("SET ROLE shop", 'CREATE TABLE t (id TEXT PRIMARY KEY, note TEXT, "updatedDate" TIMESTAMPTZ)',
+               "INSERT INTO t VALUES ('1', 'theirs', '2024-06-01T00:00:00Z'), ('2', 'theirs', NULL)", database="shop")
+    for key in "12":
+        stage.update(t, {"id": key, "note": "older", "updatedDate": "2024-05-31T23:59:59Z"}, ["note"])
+    assert server.run("SELECT note FROM t ORDER BY id", database="shop") == [("theirs",), ("older",)]
+    stage.update(t, {"id": "1", "note": "same time", "updatedDate": "2024-06-01T02:00:00+02:00"}, ["note"])
+    assert server.run("SELECT note FROM t ORDER BY id", database="shop") == [("same time",), ("older",)]
+
+
+# ---- URLs and TLS
+
+def test_a_password_may_hold_a_raw_at_sign_and_come_from_a_file(shop):
+    lab, server = shop
+    server.create("raw", password="longer@wo@rd")
+    path = os.path.join(lab.dir, "secret")
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as f:
+        f.write(f"postgresql://raw:longer@wo@rd@127.0.0.1:{server.port}/raw?binary_parameters=yes&application_name=mine\n")
+    lab.start_eds({NAME: {"url_file": path}})
+    lab.publish(100)
+    lab.wait_delivered(NAME)
+    assert server.run("SELECT application_name FROM pg_stat_activity WHERE datname = 'raw'") == [("mine",)]
+    assert differences(lab, server, "raw") == []
+
+
+def test_search_path_in_the_url_says_where_tables_are_kept(shop):
+    lab, server = shop
+    server.run("SET ROLE shop", "CREATE SCHEMA mine", database="shop")
+    stage = Stage(lab, server.url("shop", search_path="mine"))
+    stage.insert(stage.table("t", {"note": TEXT}), {"id": "1", "note": "x"})
+    assert server.run("SELECT note FROM mine.t", database="shop") == [("x",)]
+    assert server.run("SELECT to_regclass('public.t')", database="shop") == [(None,)]
+
+
+def test_tls_checks_the_certificate_unless_the_url_says_otherwise(postgres_template, enrolled):
+    lab = enrolled
+    with postgresd.Postgres(postgres_template, tls=True) as server:
+        server.create("shop")
+        stage = Stage(lab, server.url("shop", sslmode="verify-full", sslrootcert=server.ca_path))
+        stage.insert(stage.table("t", {"note": TEXT}), {"id": "1", "note": "x"})
+        assert server.run("SELECT count(*) FROM pg_stat_ssl WHERE ssl AND pid <> pg_backend_pid()") == [(1,)]
+        lab.stop_eds()
+        failed(lab, server.url("shop", sslmode="verify-full"), "certificate verify failed", "sslrootcert")
+        lab.stop_eds()
+        lab.start_eds({NAME: patient(server.url("shop", sslmode="require"))})
+        lab.wait_running(NAME)
+        lab.stop_eds()
+    with postgresd.Postgres(postgres_template) as plain:
+        plain.create("shop")
+        failed(lab, plain.url("shop", sslmode="require"), "does not support SSL")
+
+
+# ---- what only the operator can mend
+
+def test_a_wrong_password_ends_in_failed_with_the_servers_words(shop):
+    lab, server = shop
+    failed(lab, server.url("shop", password="wr0ng"), "password authentication failed", "check user and password")
+
+
+def test_a_database_that_is_missing_ends_in_failed(shop):
+    lab, server = shop
+    failed(lab, server.url("nowhere", user="shop"), 'database "nowhere" does not exist', "create the database")
+
+
+def test_a_missing_privilege_ends_in_failed_and_goes_on_after_the_grant(shop):
+    lab, server = shop
+    server.run("CREATE ROLE guest LOGIN PASSWORD 'guest'" if not server.run(
+        "SELECT 1 FROM pg_roles WHERE rolname = 'guest'") else "SELECT 1")
+    server.run("GRANT CONNECT ON DATABASE shop TO guest", "REVOKE CREATE ON SCHEMA public FROM PUBLIC", database="shop")
+    stage = Stage(lab, server.url("shop", user="guest", password="guest"))
+    t = stage.table("t", {"note": TEXT})
+    stage.publish(stage.event("INSERT", t, "1", after={"id": "1", "note": "x"}))
+    lab.wait_state(NAME, "failed")
+    assert "permission denied for schema public" in stage.why() and "grant" in stage.why()
+    server.run("GRANT CREATE ON SCHEMA public TO guest", database="shop")
+    assert lab.edsctl("restart", "worker", NAME).returncode == 0
+    lab.wait_delivered(NAME)
+    assert server.run("SELECT note FROM t", database="shop") == [("x",)]
+
+
+# ---- what time mends
+
+def test_a_lock_is_waited_for_and_shows_in_why_and_a_stop_does_not_wait(shop):
+    lab, server = shop
+    stage = Stage(lab, server.url("shop", lock_timeout="1s"))
+    t = stage.table("t", {"note": TEXT})
+    stage.insert(t, {"id": "1", "note": "x"})
+    link = server.connect("shop")
+    link.autocommit = False
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("LOCK TABLE t")
+            stage.publish(stage.event("UPDATE", t, "1", after={"id": "1", "note": "y"}, diff=["note"]))
+            stage.wait_why("another session holds a lock on the table")
+            assert lab.stop_eds() == 0
+            lab.start_eds()
+    finally:
+        link.rollback()
+        link.close()
+    lab.wait_delivered(NAME)
+    assert server.run("SELECT note FROM t", database="shop") == [("y",)]
+
+
+def test_a_server_without_room_for_another_session_is_waited_for(own_postgres, enrolled):
+    lab, server = enrolled, own_postgres
+    server.create("shop")
+    server.run("ALTER ROLE shop CONNECTION LIMIT 0")
+    lab.start_eds({NAME: patient(server.url("shop"))}, wait="answer")
+    proc.wait_until(lambda: "too many connections" in lab.edsctl("why", NAME).stdout, "why to tell of it")
+    server.run("ALTER ROLE shop CONNECTION LIMIT 10")
+    lab.publish(50)
+    lab.wait_delivered(NAME)
+    assert differences(lab, server) == []
+
+
+def test_a_server_that_is_read_only_is_waited_for(own_postgres, enrolled):
+    lab, server = enrolled, own_postgres
+    server.create("shop")
+    lab.start_eds({NAME: patient(server.url("shop"))})
+    lab.publish(200)
+    lab.wait_delivered(NAME)
+    server.restart(default_transaction_read_only="on")
+    lab.publish(200)
+    proc.wait_until(lambda: "read-only" in lab.edsctl("why", NAME).stdout, "why to tell of it", 30)
+    assert lab.destination(NAME)["state"] == "running"
+    server.restart()
+    lab.wait_delivered(NAME)
+    assert differences(lab, server) == []
+
+
+def test_h82_a_server_restarted_under_load_has_everything_once(own_postgres, enrolled):
+    lab, server = enrolled, own_postgres
+    server.create("shop")
+    lab.start_eds({NAME: patient(server.url("shop"))})
+    with Load(lab, lot=100) as load:
+        for how in ("stop", "kill", "stop"):
+            wanted = load.count + 1500
+            proc.wait_until(lambda: load.count >= wanted, "more events")
+            server.restart(how)
+            lab.kill_worker(NAME)
+    lab.wait_delivered(NAME)
+    assert differences(lab, server) == []
+    assert lab.destination(NAME)["quarantined"] == 0
+
+
+def test_sessions_that_are_ended_by_the_operator_come_again(shop):
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"))
+    t = stage.table("t", {"note": TEXT})
+    stage.insert(t, {"id": "1", "note": "x"})
+    server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop' AND usename = 'shop'")
+    stage.insert(t, {"id": "2", "note": "y"})
+    assert server.run("SELECT id FROM t ORDER BY id", database="shop") == [("1",), ("2",)]
+    assert json.loads(lab.edsctl("status", "--json").stdout)["destinations"][0]["restarts"] == 0

@@ -7,6 +7,7 @@ import pytest
 
 from snowflake_shop import Shop, order
 from tests.support.crafted import NULLABLE, STRING, schema
+from tests.support.snowflake import Snowflake
 
 JOB = "1720549683-ab12"
 STAGE = "eds_import_" + JOB
@@ -225,3 +226,26 @@ def test_expired_credentials_and_a_lost_session_do_not_stop_an_upload(shop):
     files(shop)
     shop.end()
     assert set(shop.rows()) == {"1", "2", "3"} and shop.left() == []
+
+
+def test_the_whole_server_imports_into_it(make_lab, tmp_path):
+    lab = make_lab(tables=["customer", "labor_rate", "order", "user"], row_limit=400)
+    lab.enroll()
+    lab.events.batch(1200)
+    with Snowflake(str(tmp_path / "peer")) as peer:
+        lab.start_eds({"warehouse": peer.url()})
+        lab.publish(300)
+        lab.wait_delivered()
+        done = lab.edsctl("import", "warehouse")
+        assert done.returncode == 0, done.stderr
+        last = lab.wait_until(lambda: not (d := lab.destination("warehouse")).get("import") and d.get("last_import") or None,
+                              "the import to end", 40)
+        assert (last["state"], last["tables"]) == ("done", 4), last
+        lab.publish(300)
+        lab.wait_delivered()
+        lab.oracle.replace(lab.events.snapshot()[1])
+        assert peer.database.differences(lab.oracle) == []
+        assert peer.database.stages.keys() <= {s for s in peer.database.stages if s.startswith("eds_batch_")}
+        assert not [t for t in peer.database.tables() if t.startswith("eds_")]
+        lab.stop_eds()
+        assert peer.violations == []

@@ -373,8 +373,7 @@ class Connection:
         out = b"".join(wire.message(0, text, 0) for text in self.session.messages)
         inner = wire.DONE if done == wire.DONE else wire.DONEINPROC
         for names, found in self.session.results:
-            texts = [[None if v is None else str(v) for v in row] for row in found]
-            out += wire.rows(names, texts) + wire.done(inner, wire.DONE_MORE | wire.DONE_COUNT, len(texts))
+            out += wire.rows(names, found) + wire.done(inner, wire.DONE_MORE | wire.DONE_COUNT, len(found))
         now = self.session.transaction is not None
         if now and not before:
             out += wire.envchange(8, b"\x08" + self._descriptor(), b"\0")
@@ -388,3 +387,16 @@ class Connection:
         self.stream.send(wire.RESPONSE, out)
         if failure is not None and failure.level >= 20:
             raise Cut
+
+
+def main():
+    """A server for another process: prints its URL, and ends with standard input."""
+    import sys
+    with TdsServer() as server:
+        print(server.url(), flush=True)
+        sys.stdin.read()
+        print("\n".join(server.complaints), file=sys.stderr, end="")
+
+
+if __name__ == "__main__":
+    main()

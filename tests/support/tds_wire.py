@@ -9,7 +9,7 @@ SQL_BATCH, RPC, RESPONSE, ATTENTION, BULK, LOGIN7, PRELOGIN = 1, 3, 4, 6, 7, 0x1
 END_OF_MESSAGE = 1
 HEADER = 8
 COLLATION = bytes.fromhex("0904d00034")        # SQL_Latin1_General_CP1_CI_AS
-NVARCHAR, INTN, NTEXT = 0xE7, 0x26, 0x63
+NVARCHAR, INTN, FLTN, NTEXT = 0xE7, 0x26, 0x6D, 0x63
 ENCRYPT_OFF, ENCRYPT_ON, ENCRYPT_NOT_SUP, ENCRYPT_REQ = range(4)
 DONE, DONEPROC, DONEINPROC = 0xFD, 0xFE, 0xFF
 DONE_MORE, DONE_ERROR, DONE_COUNT, DONE_ATTENTION = 1, 2, 0x10, 0x20
@@ -205,7 +205,7 @@ def parse_headers(r):
     return transaction
 
 
-def _plp(r):
+def _take_plp(r):
     total = r.number("Q")
     if total == 0xFFFFFFFFFFFFFFFF:
         return None
@@ -230,7 +230,7 @@ def parse_parameter(r):
         most = r.number("H")
         r.take(5)
         if most == 0xFFFF:
-            data, declared = _plp(r), "NVARCHAR(MAX)"
+            data, declared = _take_plp(r), "NVARCHAR(MAX)"
         else:
             if most > 8000:
                 raise WireError(f"NVARCHAR of {most} bytes")
@@ -316,14 +316,33 @@ def return_status(value):
     return struct.pack("<Bi", 0x79, value)
 
 
+def _plp(raw):
+    if raw is None:
+        return b"\xff" * 8
+    return struct.pack("<Q", len(raw)) + (struct.pack("<I", len(raw)) + raw if raw else b"") + b"\0\0\0\0"
+
+
+def _column(values):
+    """(TYPE_INFO, function from a value to its bytes): the type that has room for all of them."""
+    kinds = {type(v) for v in values if v is not None}
+    if kinds and kinds <= {int, bool}:
+        return struct.pack("<BB", INTN, 8), lambda v: b"\0" if v is None else struct.pack("<Bq", 8, v)
+    if kinds == {float}:
+        return struct.pack("<BB", FLTN, 8), lambda v: b"\0" if v is None else struct.pack("<Bd", 8, v)
+    if any(len(str(v)) > 4000 for v in values if v is not None):
+        return struct.pack("<BH", NVARCHAR, 0xFFFF) + COLLATION, lambda v: _plp(None if v is None else _utf16(v))
+    return struct.pack("<BH", NVARCHAR, 8000) + COLLATION, lambda v: (
+        b"\xff\xff" if v is None else struct.pack("<H", len(_utf16(v))) + _utf16(v))
+
+
+def _utf16(value):
+    return str(value).encode("utf-16-le")
+
+
 def rows(names, values):
-    """COLMETADATA of text columns, and a ROW for each list of texts or None."""
-    out = struct.pack("<BH", 0x81, len(names))
-    for name in names:
-        out += struct.pack("<IHBH", 0, 9, NVARCHAR, 8000) + COLLATION + b_text(name)
-    for row in values:
-        out += b"\xd1"
-        for value in row:
-            raw = None if value is None else value.encode("utf-16-le")
-            out += b"\xff\xff" if raw is None else struct.pack("<H", len(raw)) + raw
-    return out
+    """COLMETADATA, and a ROW for each list of texts, ints, floats or None."""
+    columns = [_column([row[i] for row in values]) for i in range(len(names))]
+    out = [struct.pack("<BH", 0x81, len(names))]
+    out += [struct.pack("<IH", 0, 9) + info + b_text(name) for name, (info, _) in zip(names, columns)]
+    out += [b"\xd1" + b"".join(encode(v) for v, (_, encode) in zip(row, columns)) for row in values]
+    return b"".join(out)

@@ -19,8 +19,8 @@ OPTION_BITS = {"IMPLICIT_TRANSACTIONS": 2, "CURSOR_CLOSE_ON_COMMIT": 4, "ANSI_WA
 
 
 class Column:
-    def __init__(self, name, kind, nullable, collation=None):
-        self.name, self.kind, self.nullable = name, kind, nullable
+    def __init__(self, name, kind, nullable, collation=None, default=None):
+        self.name, self.kind, self.nullable, self.default = name, kind, nullable, default
         self.collation = (collation or DEFAULT_COLLATION) if kind[0] in TEXTS else None
 
 
@@ -29,6 +29,7 @@ class Table:
         self.schema, self.name, self.columns = schema, name, columns
         self.key = [k.lower() for k in key]
         self.rows = {}              # key values -> {lower name: value}
+        self.refers = set()         # the tables that foreign keys of this one refer to, as (schema, name)
         self.checks = []            # called with every row to be stored; what they raise refuses it
         self._serial = 0
 
@@ -43,7 +44,8 @@ class Table:
 
     def clone(self):
         copy = Table(self.schema, self.name, list(self.columns), self.key)
-        copy.rows, copy._serial, copy.checks = dict(self.rows), self._serial, self.checks
+        copy.rows, copy._serial = dict(self.rows), self._serial
+        copy.checks, copy.refers = self.checks, self.refers
         return copy
 
     def identity(self, row):
@@ -268,11 +270,15 @@ class Engine:
 
     def select(self, session, s, outer_scope=None, outer_env=None):
         """(names, rows)"""
+        if not s.columns:
+            raise SqlError(102, "SELECT * without INTO", 15)
         scope, found = self.joined(session, s.sources, s.where, outer_scope, outer_env)
         compiler = Compiler(session, scope)
         names = [name for _, name in s.columns]
         if any(tree[0] == "count" for tree, _ in s.columns):
             return names, [[len(found)]]
+        if any(tree[0] == "convert" and tree[2] == ("count",) for tree, _ in s.columns):
+            return names, [[convert(len(found), s.columns[0][0][1])]]
         if s.order:
             order = [compiler.value(o) for o in s.order]
             found.sort(key=lambda env: [o(env) for o in order])
@@ -286,15 +292,15 @@ class Engine:
 
     def insert(self, session, s):
         table = self.find(s.table)
-        _, rows = self.select(session, s.select)
+        columns = [table.column(name) for name in s.columns or [c.name for c in table.columns]]
+        rows = self.select(session, s.select)[1] if s.select else [[session.value(v) for v in row] for row in s.rows]
         self._changed(session, table)
         for values in rows:
-            if len(values) != len(s.columns):
-                raise SqlError(121, "The select list for the INSERT statement contains more items than the insert list.")
-            given = dict(zip((c.lower() for c in s.columns), values))
-            for name in s.columns:
-                table.column(name)
-            table.put({c.name.lower(): table.store(c.name, given.get(c.name.lower())) for c in table.columns})
+            if len(values) != len(columns):
+                raise SqlError(213, "Column name or number of supplied values does not match table definition.")
+            row = {c.name: c.default for c in table.columns}
+            row.update((c.name, value) for c, value in zip(columns, values))
+            table.put({name.lower(): table.store(name, value) for name, value in row.items()})
 
     def update(self, session, s):
         table = self._target(s)
@@ -335,7 +341,9 @@ class Engine:
         if schema not in self.schemas:
             raise SqlError(2760, f'The specified schema name "{schema}" either does not exist or you do not have '
                                  "permission to use it.")
-        table = Table(schema, s.table[1], [Column(n, k, nullable, self.collation) for n, k, nullable in s.columns], s.key)
+        table = Table(schema, s.table[1], [Column(n, k, nullable, self.collation, session.value(default))
+                                           for n, k, nullable, default in s.columns], s.key)
+        table.refers = {((t[0] or self.default_schema).lower(), t[1].lower()) for t in s.refers}
         names = [c.name.lower() for c in table.columns]
         if len(set(names)) != len(names):
             raise SqlError(2705, "Column names in each table must be unique.")
@@ -354,7 +362,7 @@ class Engine:
 
     def add_column(self, session, s):
         table = self.find(s.table)
-        name, kind, _ = s.column
+        name, kind, _, _ = s.column
         if any(c.name.lower() == name.lower() for c in table.columns):
             raise SqlError(2705, f"Column names in each table must be unique. Column name '{name}' in table "
                                  f"'{table.name}' is specified more than once.")
@@ -362,8 +370,39 @@ class Engine:
         table.columns = table.columns + [Column(name, kind, True, self.collation)]
         table.rows = {k: {**row, name.lower(): None} for k, row in table.rows.items()}
 
-    def drop_table(self, session, s):
+    def add_key(self, session, s):
         table = self.find(s.table)
+        if table.key:
+            raise SqlError(1779, f"Table '{table.name}' already has a primary key defined on it.")
+        self._changed(session, table)
+        rows, table.rows, table.key = table.rows, {}, [k.lower() for k in s.key]
+        for key in table.key:
+            if table.column(key).nullable:
+                raise SqlError(8111, f"Cannot define PRIMARY KEY constraint on nullable column in table '{table.name}'.")
+        for row in rows.values():
+            table.put(row)
+
+    def copy_table(self, session, s):
+        """SELECT TOP (n) * INTO: columns as they are, without the key."""
+        source = s.sources[0][0]
+        if s.columns or len(s.sources) != 1 or source.kind != "table" or s.where is not None:
+            raise SqlError(102, "SELECT INTO of anything but a table as it is", 15)
+        table, schema = self.find(source.name), s.into[0] or self.default_schema
+        if self.table(s.into[1], schema) is not None:
+            raise SqlError(2714, f"There is already an object named '{s.into[1]}' in the database.")
+        copy = Table(schema, s.into[1], [Column(c.name, c.kind, c.nullable, c.collation) for c in table.columns], [])
+        for row in list(table.rows.values())[:s.top]:
+            copy.put(row)
+        self.tables[schema.lower(), copy.name.lower()] = copy
+
+    def drop_table(self, session, s):
+        if s.lenient and self.table(s.table[1], s.table[0]) is None:
+            return
+        table = self.find(s.table)
+        me = (table.schema.lower(), table.name.lower())
+        if any(me in other.refers for at, other in self.tables.items() if at != me):
+            raise SqlError(3726, f"Could not drop object '{table.schema}.{table.name}' because it is referenced by a FOREIGN "
+                                 "KEY constraint.")
         del self.tables[table.schema.lower(), table.name.lower()]
 
     def rename(self, session, old, new):
@@ -555,6 +594,9 @@ class Session:
             raise SqlError(2812, f"Could not find stored procedure '{s.procedure}'.")
 
     def _select(self, s):
+        if s.into:
+            self.engine.copy_table(self, s)
+            return
         self.results.append(self.engine.select(self, s))
 
     def _dml(self, what, s):
@@ -580,6 +622,17 @@ class Session:
 
     def _add(self, s):
         self.engine.add_column(self, s)
+
+    def _addkey(self, s):
+        self.engine.add_key(self, s)
+
+    def _schema(self, s):
+        schemas = self.engine.schemas
+        if s.create == (s.name in schemas):
+            raise SqlError(2759, f"CREATE SCHEMA or DROP SCHEMA failed: '{s.name}' is there already, or is not.")
+        if any(t.schema == s.name for t in self.engine.tables.values()):
+            raise SqlError(3729, f"Cannot drop schema '{s.name}' because it is being referenced by an object.")
+        (schemas.add if s.create else schemas.remove)(s.name)
 
     def _drop(self, s):
         self.engine.drop_table(self, s)

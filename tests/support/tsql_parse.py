@@ -13,8 +13,8 @@ TOKEN = re.compile(r"""
     """, re.X)
 
 KEYWORDS = set("""SELECT FROM WHERE INSERT INTO UPDATE DELETE SET JOIN LEFT ON AS WITH AND OR NOT EXISTS IN IS NULL LIKE
-    CASE WHEN THEN ELSE END CREATE ALTER TABLE DROP ADD PRIMARY KEY BEGIN COMMIT ROLLBACK TRY CATCH IF EXEC PRINT
-    DECLARE ORDER BY TOP COLLATE THROW TRANSACTION""".split())
+    CASE WHEN THEN ELSE END CREATE ALTER TABLE SCHEMA DROP ADD PRIMARY KEY BEGIN COMMIT ROLLBACK TRY CATCH IF EXEC PRINT
+    DECLARE ORDER BY TOP COLLATE THROW TRANSACTION VALUES DEFAULT CONSTRAINT FOREIGN REFERENCES""".split())
 TYPES = set("NVARCHAR VARCHAR CHAR NCHAR BIGINT INT SMALLINT TINYINT BIT FLOAT REAL DECIMAL VARBINARY DATETIME2".split())
 HINTS = {"UPDLOCK", "HOLDLOCK", "TABLOCK", "TABLOCKX"}
 SET_SWITCHES = set("""QUOTED_IDENTIFIER ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL
@@ -312,9 +312,10 @@ class Parser:
             self.expect_sign("(")
             top = int(self.take("number"))
             self.expect_sign(")")
-        columns = [self._output()]
-        while self.accept_sign(","):
+        columns = [] if self.accept_sign("*") else [self._output()]
+        while columns and self.accept_sign(","):
             columns.append(self._output())
+        into = self.object_name() if self.accept("INTO") else None
         sources, where, order = [], None, []
         if self.accept("FROM"):
             sources = self.sources()
@@ -323,7 +324,7 @@ class Parser:
             order.append(self.expression())
             while self.accept_sign(","):
                 order.append(self.expression())
-        return Statement(kind="select", top=top, columns=columns, sources=sources, where=where, order=order)
+        return Statement(kind="select", top=top, columns=columns, into=into, sources=sources, where=where, order=order)
 
     def _output(self):
         value = self.expression()
@@ -394,8 +395,13 @@ class Parser:
 
     def _insert(self):
         table = self.object_name()
-        columns = self.list_of(self.identifier)
-        return Statement(kind="insert", table=table, columns=columns, select=self.select())
+        columns = self.list_of(self.identifier) if self.is_sign("(") else None
+        if not self.accept("VALUES"):
+            return Statement(kind="insert", table=table, columns=columns, select=self.select())
+        rows = [self.list_of(self.expression)]
+        while self.accept_sign(","):
+            rows.append(self.list_of(self.expression))
+        return Statement(kind="insert", table=table, columns=columns, select=None, rows=rows)
 
     def _update(self):
         alias, assignments = self.identifier(), []
@@ -423,35 +429,62 @@ class Parser:
 
     def _create(self):
         table = self.object_name()
-        columns, key = [], []
+        columns, key, refers = [], [], []
         self.expect_sign("(")
         while True:
             if self.accept("PRIMARY", "KEY"):
                 key = self.list_of(self.identifier)
+            elif self.accept("CONSTRAINT"):
+                refers.append(self._foreign_key())
             else:
-                name, kind = self.identifier(), self.type()
-                nullable = not self.accept("NOT", "NULL") and (self.accept("NULL") or True)
-                columns.append((name, kind, nullable))
+                columns.append(self._column(key))
             if not self.accept_sign(","):
                 break
         self.expect_sign(")")
-        return Statement(kind="create", table=table, columns=columns, key=key)
+        return Statement(kind="create", table=table, columns=columns, key=key, refers=refers)
+
+    def _column(self, key):
+        """(name, type, nullable, default)"""
+        name, kind = self.identifier(), self.type()
+        nullable = not self.accept("NOT", "NULL") and (self.accept("NULL") or True)
+        default = self.expression() if self.accept("DEFAULT") else ("null",)
+        if self.accept("PRIMARY", "KEY"):
+            key.append(name)
+        return name, kind, nullable, default
+
+    def _foreign_key(self):
+        """The table that a constraint refers to."""
+        self.identifier()
+        self.expect("FOREIGN", "KEY")
+        self.list_of(self.identifier)
+        self.expect("REFERENCES")
+        table = self.object_name()
+        self.list_of(self.identifier)
+        return table
 
     def _alter(self):
         table = self.object_name()
         self.expect("ADD")
+        if self.accept("PRIMARY", "KEY"):
+            return Statement(kind="addkey", table=table, key=self.list_of(self.identifier))
         name, kind = self.identifier(), self.type()
         self.accept("NULL")
-        return Statement(kind="add", table=table, column=(name, kind, True))
+        return Statement(kind="add", table=table, column=(name, kind, True, ("null",)))
+
+    def _schema(self, create):
+        name = self.identifier()
+        return Statement(kind="schema", name=name, create=create)
 
     STATEMENTS = (
+        (("CREATE", "SCHEMA"), lambda p: p._schema(True)), (("DROP", "SCHEMA"), lambda p: p._schema(False)),
         (("BEGIN", "TRY"), _try), (("BEGIN", "TRANSACTION"), lambda p: Statement(kind="begin")),
         (("COMMIT", "TRANSACTION"), lambda p: Statement(kind="commit")),
         (("ROLLBACK", "TRANSACTION"), lambda p: Statement(kind="rollback")),
         (("THROW",), lambda p: Statement(kind="throw")), (("SET",), _set), (("DECLARE",), _declare), (("IF",), _if),
         (("EXEC",), _exec), (("INSERT", "INTO"), _insert), (("UPDATE",), _update), (("DELETE",), _delete),
         (("CREATE", "TABLE"), _create), (("ALTER", "TABLE"), _alter),
-        (("DROP", "TABLE"), lambda p: Statement(kind="drop", table=p.object_name())),
+        (("DROP", "TABLE", "IF", "EXISTS"), lambda p: Statement(kind="drop", table=p.object_name(), lenient=True)),
+        (("DROP", "TABLE"), lambda p: Statement(kind="drop", table=p.object_name(), lenient=False)),
         (("PRINT",), lambda p: Statement(kind="print", value=p.expression())))
 
 

@@ -37,10 +37,30 @@ set_up(void **state)
 	return sql_server_start(state, &kind);
 }
 
+/* What a pooler does that gives every transaction another session. */
+static void
+prepared_statements_that_get_lost_are_done_without(void **state)
+{
+	struct sql_server	*f = sql_server_ready(state);
+	struct drv_import	 how = sql_import_of("job-9");
+
+	stored(f, f->kind->driver->import_begin(f->drv, &how, &f->err));
+	sql_import_some(f, 0, 10, "null");
+	stored(f, pg_exec(f->drv, "DEALLOCATE ALL", "losing statements", &f->err));
+	sql_import_some(f, 10, 10, "null");
+	assert_true(f->drv->unnamed);
+	sql_import_some(f, 20, 10, "null");
+	stored(f, f->kind->driver->import_end(f->drv, &f->err));
+	assert_string_equal(ask(f, "SELECT count(*) FROM part"), "30");
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { SQL_SERVER_TESTS };
+	const struct CMUnitTest tests[] = {
+		SQL_SERVER_TESTS,
+		cmocka_unit_test(prepared_statements_that_get_lost_are_done_without),
+	};
 
 	return cmocka_run_group_tests_name("postgres_server", tests, set_up, sql_server_stop);
 }

@@ -199,7 +199,7 @@ shop_open(struct shop *s, const char *schema)
 	s->t->exists = true;
 	s->t->held = s->held;
 	s->t->nheld = s->t->ncols;
-	s->target = (struct ms_target){ .qualifier = "[dbo].", .name = s->t->name, .table = s->t, .types = &s->types };
+	s->target = (struct ms_target){ .qualifier = "[dbo].", .table = s->t, .types = &s->types };
 }
 
 static void
