@@ -14,7 +14,7 @@
  * All functions run in one thread of a process that serves this destination
  * alone; they may block.
  */
-#define DRIVER_ABI	5
+#define DRIVER_ABI	6
 
 enum drv_result {
 	DRV_STORED,		/* the whole batch is durable at the destination                 */
@@ -39,10 +39,35 @@ struct drv_event {
 	struct slice		 payload;	/* as received     */
 };
 
+struct drv_batch;
+
+/*
+ * For destinations that take long to answer and many events at a time: while deliver()
+ * works it may take further events, and report the first ones stored, instead of waiting
+ * for the last one of each batch.  A driver that does not look at it loses nothing else.
+ */
+struct drv_flow {
+	void	*ctx;
+	int	 fd;			/* readable: more() is worth a call        */
+
+	/*
+	 * Events that have come meanwhile.  They belong to this call from now on, behind those it has, and
+	 * so does their memory.  False: none at present; the next one makes `fd` readable.
+	 */
+	bool	(*more)(void *ctx, struct drv_batch *batch_r);
+
+	/*
+	 * The first n events that this call has had, the batch's own included, are durable, and must not be looked
+	 * at again.  The call's result is about the rest; outcome->index counts from the first of all.
+	 */
+	void	(*stored)(void *ctx, size_t n);
+};
+
 struct drv_batch {
 	const struct drv_event	*v;		/* in stream order */
 	size_t			 n;
 	size_t			 bytes;		/* of all payloads */
+	const struct drv_flow	*flow;		/* NULL: this batch is all */
 };
 
 struct drv_outcome {

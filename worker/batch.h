@@ -32,6 +32,7 @@ struct batch {
 	size_t			 n_live;
 	size_t			 live_bytes;
 	size_t			 cap;
+	uint64_t		 taken_us;	/* mono_us(), when the driver could have it */
 };
 
 /* Takes what is due; -1 when memory is short (the events stay in the intake). */

@@ -1,7 +1,9 @@
 /* Where the main thread and the driver thread meet. */
 
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "worker/worker.h"
 
@@ -16,6 +18,8 @@ worker_init(struct worker *w, struct err *err)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->wake, &attr);
 	(void)pthread_condattr_destroy(&attr);
+	if ((w->flow_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
+		return err_sys(err, "eventfd");
 	return (w->report = report_new(err)) == NULL ? -1 : 0;
 }
 
@@ -29,6 +33,8 @@ worker_free(struct worker *w)
 	free(w->answer.json);
 	report_free(&w->report);
 	settings_free(&w->settings);
+	if (w->flow_fd != -1)
+		(void)close(w->flow_fd);
 	(void)pthread_cond_destroy(&w->wake);
 	(void)pthread_mutex_destroy(&w->lock);
 }
@@ -45,13 +51,27 @@ worker_unlock(struct worker *w)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+/* Locked: the driver thread, wherever it waits. */
+static void
+wake(struct worker *w)
+{
+	uint64_t	 one = 1;
+
+	(void)pthread_cond_broadcast(&w->wake);
+	if (!w->flow_waits)
+		return;
+	w->flow_waits = false;
+	if (write(w->flow_fd, &one, sizeof(one)) == -1)
+		bug("an eventfd that cannot be written to");
+}
+
 void
 worker_ask_end(struct worker *w, enum worker_end end)
 {
 	worker_lock(w);
 	if (end > w->end)
 		w->end = end;
-	(void)pthread_cond_broadcast(&w->wake);
+	wake(w);
 	worker_unlock(w);
 }
 
@@ -70,7 +90,7 @@ void
 worker_wake(struct worker *w)
 {
 	worker_lock(w);
-	(void)pthread_cond_broadcast(&w->wake);
+	wake(w);
 	worker_unlock(w);
 }
 

@@ -53,7 +53,10 @@ struct worker {
 	struct worker_answer	 answer;
 	struct tasks		 tasks;		/* of an import */
 	bool			 finished;	/* the driver thread is about to return */
+	bool			 flow_waits;	/* a driver call waits for `flow_fd` to become readable */
 	enum worker_exit	 exit;		/* valid when finished */
+
+	int			 flow_fd;	/* an eventfd; written before the driver thread exists */
 
 	_Atomic mono_t		 busy_since;	/* start of the present driver call; 0: none */
 

@@ -18,6 +18,7 @@ struct https {
 	char			*ca_file;
 	CURLM			*multi;
 	int			 epoll;
+	int			 watched;	/* -1: none */
 	mono_t			 due;		/* libcurl's timer; -1: none */
 	struct https_call	*under_way, *idle;
 	size_t			 n;
@@ -123,12 +124,25 @@ https_run(struct https *h, int64_t most_ms)
 	}
 	n = epoll_wait(h->epoll, ev, EVENTS, (int)(most_ms > 60000 ? 60000 : most_ms));
 	for (int i = 0; i < n; i++)
-		act(h, ev[i].data.fd, (ev[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-		    (ev[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (ev[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0));
+		if (ev[i].data.fd != h->watched)
+			act(h, ev[i].data.fd, (ev[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
+			    (ev[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (ev[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0));
 	if (h->due >= 0 && h->due <= mono_now()) {
 		h->due = -1;
 		act(h, CURL_SOCKET_TIMEOUT, 0);
 	}
+}
+
+void
+https_watch(struct https *h, int fd)
+{
+	struct epoll_event	 ev = { .events = EPOLLIN | EPOLLET, .data.fd = fd };	/* said once each time */
+
+	if (h->watched == fd)
+		return;
+	if (epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &ev) == -1)
+		bug("a descriptor that cannot be watched");
+	h->watched = fd;
 }
 
 int
@@ -220,7 +234,7 @@ https_new(struct https **https_r, const struct https_options *options, struct er
 	if (h == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for HTTP");
 	h->options = *options;
-	h->epoll = -1;
+	h->epoll = h->watched = -1;
 	h->due = -1;
 	if (set_up(h, err) != 0) {
 		https_free(&h);

@@ -63,6 +63,7 @@ int	 https_start(struct https *, const struct https_request *, https_fn, void *a
 
 /* Waits for something to happen, at most that long, and calls what is due. */
 void	 https_run(struct https *, int64_t most_ms);
+void	 https_watch(struct https *, int fd);		/* https_run() also returns when that becomes readable */
 size_t	 https_under_way(const struct https *);
 void	 https_drop_all(struct https *);		/* their callbacks are not called any more */
 

@@ -1,5 +1,6 @@
 /* One request as libcurl wants it, and what comes back of it. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -50,6 +51,7 @@ https_call_new(struct https_call **call_r, const struct https_options *options, 
 		free(call);
 		return err_set(err, ERR_NOMEM, "no memory for a request");
 	}
+	call->proxied = -1;
 	(void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
@@ -110,12 +112,52 @@ is_local(const char *url)
 	return strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0;
 }
 
+static void
+set_times(struct https_call *call, const struct https_request *r)
+{
+	long	 timeout_ms = (long)(r->timeout_ms > 0 ? r->timeout_ms : TIMEOUT_MS);
+	long	 connect_ms = (long)(r->connect_ms > 0 ? r->connect_ms : CONNECT_MS);
+
+	if (timeout_ms == call->timeout_ms && connect_ms == call->connect_ms)
+		return;
+	(void)curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+	(void)curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+	call->timeout_ms = timeout_ms;
+	call->connect_ms = connect_ms;
+}
+
+static void
+set_proxy(struct https_call *call, bool proxied)
+{
+	if (call->proxied != proxied)
+		(void)curl_easy_setopt(call->easy, CURLOPT_NOPROXY, proxied ? NULL : "*");
+	call->proxied = proxied;
+}
+
+/* A handle is used for the same method again and again; only then is what libcurl remembers of it right. */
+static void
+set_method(struct https_call *call, const struct https_request *r)
+{
+	CURL	*easy = call->easy;
+	bool	 same = strcmp(call->method, r->method) == 0 && r->body.p != NULL;
+
+	if (r->body.p != NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.p);
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+	}
+	if (same)
+		return;
+	(void)curl_easy_setopt(easy, r->body.p != NULL ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(r->method, "HEAD") == 0 ? 1L : 0L);
+	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+	(void)snprintf(call->method, sizeof(call->method), "%s", r->body.p != NULL ? r->method : "");
+}
+
 int
 https_call_prepare(struct https_call *call, const struct https_options *options, const struct https_request *r,
     struct err *err)
 {
 	CURL	*easy = call->easy;
-	bool	 body = r->body.p != NULL;
 
 	if (copy_text(call, r, err) != 0)
 		return -1;
@@ -126,17 +168,9 @@ https_call_prepare(struct https_call *call, const struct https_options *options,
 	call->answer_most = r->answer_most == 0 ? ANSWER_MOST : r->answer_most;
 	(void)curl_easy_setopt(easy, CURLOPT_URL, (char *)call->text.data);
 	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines);
-	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(r->timeout_ms > 0 ? r->timeout_ms : TIMEOUT_MS));
-	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(r->connect_ms > 0 ? r->connect_ms : CONNECT_MS));
-	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, options->direct || is_local(r->url) ? "*" : NULL);
-	if (body) {
-		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.p);
-		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
-		(void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	} else
-		(void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-	(void)curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(r->method, "HEAD") == 0 ? 1L : 0L);
-	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+	set_times(call, r);
+	set_proxy(call, !options->direct && !is_local(r->url));
+	set_method(call, r);
 	return 0;
 }
 

@@ -14,6 +14,9 @@ struct https_call {
 	struct curl_slist	 lines[HTTPS_HEADERS_MOST + 4];
 	struct buf		 headers, body;	/* of the answer */
 	size_t			 answer_most;
+	char			 method[16];	/* what the handle is set to, so that little is set anew */
+	long			 timeout_ms, connect_ms;
+	int			 proxied;	/* -1: not known */
 	bool			 too_big;
 	char			 trouble[CURL_ERROR_SIZE];
 	https_fn		 fn;

@@ -30,6 +30,12 @@ my_undo(struct drv *d)
 	my_rollback(d);
 }
 
+static void
+my_forget(struct drv *d)
+{
+	sql_stmts_flush(&d->stmts);
+}
+
 static const struct sql_backend	backend = {
 	.dialect = { .open = '`', .close = '`', .create = "CREATE TABLE IF NOT EXISTS", .add = "ADD COLUMN" },
 	.names = SQL_NAMES_NOCASE,
@@ -38,7 +44,7 @@ static const struct sql_backend	backend = {
 	.ddl = my_ddl,
 	.apply = my_apply,
 	.undo = my_undo,
-	.forget = my_cache_flush,
+	.forget = my_forget,
 };
 
 static void
@@ -50,6 +56,7 @@ my_close(struct drv **dp)
 		return;
 	sql_import_free(&d->import);
 	my_disconnect(d);
+	sql_stmts_free(&d->stmts);
 	sql_store_free(&d->store);
 	sql_arena_free(&d->making.arena);
 	buf_free(&d->making.scratch);
@@ -75,6 +82,7 @@ make(struct drv **drv_r, const struct drv_env *env, struct err *err)
 	d->host = env->host;
 	d->log = env->log;
 	d->backend = backend;
+	d->stmts.drop = my_stmt_drop;
 	d->after = env->update_strategy != NULL && strcmp(env->update_strategy, "after") == 0;
 	if (my_url_parse(&d->url, env->url, err) != 0) {
 		r = err->code == ERR_NOMEM ? DRV_RETRY : DRV_CONFIG;

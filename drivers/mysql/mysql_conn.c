@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "drivers/mysql/mysql_private.h"
-#include "drivers/mysql/mysql_stmt.h"
 
 #define CONNECT_S	10
 #define READ_S		120
@@ -51,7 +50,7 @@ my_rollback(struct drv *d)
 void
 my_disconnect(struct drv *d)
 {
-	my_cache_flush(d);
+	sql_stmts_flush(&d->stmts);
 	if (d->db != NULL)
 		mysql_close(d->db);
 	d->db = NULL;

@@ -7,19 +7,11 @@
 #include "drivers/mysql/mysql_url.h"
 #include "drivers/mysql/mysql_value.h"
 #include "drivers/sql/import.h"
+#include "drivers/sql/stmts.h"
 #include "drivers/sql/verdict.h"
 #include "ipc/base/clock.h"
 
 /* What the files of this driver share. */
-
-struct my_stmt;
-
-/* Prepared statements; they live as long as the connection does. */
-struct my_cache {
-	struct my_stmt	*v;
-	size_t		 n;
-	uint64_t	 clock;
-};
 
 struct drv {
 	const struct drv_host	*host;
@@ -40,7 +32,7 @@ struct drv {
 	bool			 after;		/* update_strategy: an older updatedDate does not win */
 	struct buf		 told;		/* tables of which something was said, each name with a NUL */
 
-	struct my_cache		 cache;
+	struct sql_stmts	 stmts;		/* prepared on this connection */
 	struct my_making	 making;	/* values of the statement at hand */
 	struct sql_import	*import;
 	const struct drv_env	*env;

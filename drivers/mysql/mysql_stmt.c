@@ -1,21 +1,16 @@
-/* SQL text of the statements that write rows, and the cache of prepared ones. */
-
-#include <stdlib.h>
+/* SQL text of the statements that write rows, prepared when they are first needed. */
 
 #include "drivers/mysql/mysql_stmt.h"
 #include "drivers/sql/quote.h"
-#include "ipc/base/hash.h"
 
-#define CACHE_STATEMENTS	256
-#define UPDATED			"updatedDate"
+#define UPDATED	"updatedDate"
 
-/* A prepared statement; no statement: a free place. */
-struct my_stmt {
-	struct my_shape	 shape;
-	uint64_t	 hash;
-	uint64_t	 used;
-	MYSQL_STMT	*stmt;
-};
+static enum drv_result
+nomem(struct err *err)
+{
+	err_set(err, ERR_NOMEM, "no memory for a statement");
+	return DRV_RETRY;
+}
 
 /* --- text --- */
 
@@ -181,110 +176,61 @@ my_stmt_text(struct buf *b, const struct my_shape *s, struct err *err)
 	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a statement") : 0;
 }
 
-/* --- cache --- */
-
-static uint64_t
-shape_hash(const struct my_shape *s)
-{
-	size_t		 words = (s->table->ncols + 63) / 64, n = words * sizeof(uint64_t);
-	uint64_t	 h = (uint64_t)s->table->id << 32 ^ s->rows << 2 ^ (uint64_t)s->op << 1 ^ s->after;
-
-	h = h * UINT64_C(0x9e3779b97f4a7c15) ^ hash_xxh64((struct slice){ (const char *)s->insert.w, n });
-	h = h * UINT64_C(0x9e3779b97f4a7c15) ^ hash_xxh64((struct slice){ (const char *)s->update.w, n });
-	return h * UINT64_C(0x9e3779b97f4a7c15) ^ hash_xxh64((struct slice){ (const char *)s->guard.w, n });
-}
-
-static bool
-mask_eq(const struct my_mask *a, const struct my_mask *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-static bool
-shape_eq(const struct my_shape *a, const struct my_shape *b)
-{
-	return a->table == b->table && a->op == b->op && a->rows == b->rows && a->after == b->after &&
-	    mask_eq(&a->insert, &b->insert) && mask_eq(&a->update, &b->update) && mask_eq(&a->guard, &b->guard);
-}
-
-static void
-stmt_close(struct my_stmt *s)
-{
-	if (s->stmt != NULL)
-		(void)mysql_stmt_close(s->stmt);
-	s->stmt = NULL;
-}
+/* --- prepared ones --- */
 
 void
-my_cache_flush(struct drv *d)
+my_stmt_drop(struct sql_stmt *s)
 {
-	for (size_t i = 0; i < d->cache.n; i++)
-		stmt_close(&d->cache.v[i]);
-	free(d->cache.v);
-	d->cache = (struct my_cache){ .v = NULL };
-}
-
-/* A free place, if need be that of the statement not used for longest. */
-static struct my_stmt *
-cache_place(struct my_cache *c)
-{
-	struct my_stmt	*oldest;
-
-	if (c->v == NULL && (c->v = calloc(CACHE_STATEMENTS, sizeof(*c->v))) == NULL)
-		return NULL;
-	if (c->n < CACHE_STATEMENTS)
-		return &c->v[c->n++];
-	oldest = &c->v[0];
-	for (size_t i = 1; i < c->n; i++)
-		if (c->v[i].used < oldest->used)
-			oldest = &c->v[i];
-	stmt_close(oldest);
-	return oldest;
+	if (s->handle != NULL)
+		(void)mysql_stmt_close(s->handle);
 }
 
 static enum drv_result
-stmt_prepare(struct drv *d, struct my_stmt *s, struct sql_blame *blame, struct err *err)
+stmt_prepare(struct drv *d, const struct my_shape *shape, MYSQL_STMT **stmt_r, struct sql_blame *blame, struct err *err)
 {
 	struct buf	 sql = { 0 };
+	MYSQL_STMT	*stmt = NULL;
 	enum drv_result	 r = DRV_STORED;
 	struct my_fault	 f;
 
-	if (my_stmt_text(&sql, &s->shape, err) != 0) {
+	if (my_stmt_text(&sql, shape, err) != 0) {
 		r = err->code == ERR_NOMEM ? DRV_RETRY : DRV_REJECT;
-	} else if ((s->stmt = mysql_stmt_init(d->db)) == NULL) {
-		err_set(err, ERR_NOMEM, "no memory for a statement");
-		r = DRV_RETRY;
-	} else if (mysql_stmt_prepare(s->stmt, buf_cstr(&sql), sql.len) != 0) {
-		f = (struct my_fault){ mysql_stmt_errno(s->stmt), mysql_stmt_sqlstate(s->stmt), mysql_stmt_error(s->stmt) };
-		r = my_result(d, f, s->shape.table->name.p, blame, err);
+	} else if ((stmt = mysql_stmt_init(d->db)) == NULL) {
+		r = nomem(err);
+	} else if (mysql_stmt_prepare(stmt, buf_cstr(&sql), sql.len) != 0) {
+		f = (struct my_fault){ mysql_stmt_errno(stmt), mysql_stmt_sqlstate(stmt), mysql_stmt_error(stmt) };
+		r = my_result(d, f, shape->table->name.p, blame, err);
+		(void)mysql_stmt_close(stmt);
+		stmt = NULL;
 	}
 	buf_free(&sql);
-	if (r != DRV_STORED)
-		stmt_close(s);
+	*stmt_r = stmt;
 	return r;
 }
 
 enum drv_result
 my_stmt_get(struct drv *d, const struct my_shape *shape, MYSQL_STMT **stmt_r, struct sql_blame *blame, struct err *err)
 {
-	uint64_t	 hash = shape_hash(shape);
-	struct my_stmt	*s;
-	enum drv_result	 r;
+	const struct my_mask	*parts[] = { &shape->insert, &shape->update, &shape->guard };
+	uint64_t		 key[NELEM(parts) * MY_WORDS + 1];
+	size_t			 words = sql_mask_words(shape->table);
+	struct sql_stmt		*s;
+	MYSQL_STMT		*stmt;
+	enum drv_result		 r;
 
-	for (size_t i = 0; i < d->cache.n; i++) {
-		s = &d->cache.v[i];
-		if (s->stmt != NULL && s->hash == hash && shape_eq(&s->shape, shape)) {
-			s->used = ++d->cache.clock;
-			*stmt_r = s->stmt;
-			return DRV_STORED;
+	for (size_t i = 0; i < NELEM(parts); i++)
+		memcpy(key + i * words, parts[i]->w, words * sizeof(*key));
+	key[NELEM(parts) * words] = shape->rows;
+	s = sql_stmts_get(&d->stmts, shape->table, (unsigned)shape->op << 1 | shape->after, key, NELEM(parts) * words + 1);
+	if (s == NULL)
+		return nomem(err);
+	if (s->handle == NULL) {
+		if ((r = stmt_prepare(d, shape, &stmt, blame, err)) != DRV_STORED) {
+			sql_stmts_forget(&d->stmts, s);
+			return r;
 		}
+		s->handle = stmt;
 	}
-	if ((s = cache_place(&d->cache)) == NULL) {
-		err_set(err, ERR_NOMEM, "no memory for a statement");
-		return DRV_RETRY;
-	}
-	*s = (struct my_stmt){ .shape = *shape, .hash = hash, .used = ++d->cache.clock };
-	if ((r = stmt_prepare(d, s, blame, err)) == DRV_STORED)
-		*stmt_r = s->stmt;
-	return r;
+	*stmt_r = s->handle;
+	return DRV_STORED;
 }

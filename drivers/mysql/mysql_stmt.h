@@ -42,9 +42,9 @@ struct my_shape {
 	struct my_mask		 insert, update, guard;
 };
 
-/* The statement belongs to the cache, until the next call. */
+/* The statement is d->stmts', until the next call. */
 enum drv_result	 my_stmt_get(struct drv *, const struct my_shape *, MYSQL_STMT **stmt_r, struct sql_blame *, struct err *);
-void		 my_cache_flush(struct drv *);
+void		 my_stmt_drop(struct sql_stmt *);		/* struct sql_stmts.drop */
 
 /* Pure: the text of a statement.  ERR_INVALID: a name that cannot be quoted. */
 int		 my_stmt_text(struct buf *, const struct my_shape *, struct err *) MUST_CHECK;

@@ -11,7 +11,9 @@
  * (hazard H69).  Rows are written in the order of their keys: two writers then wait for each other
  * instead of dying in a deadlock.
  *
- * Measured (events/s of 30 columns, 80 % updates of 50,000 keys, with the database on 2 cores): see `make bench`.
+ * Measured by `make bench ONLY=mysql`, rows of 30 columns, 80 % updates of 50,000 keys, on 2 cores shared with
+ * the database: 38,000 events/s; a bare program that does nothing else 43,000; the Go server's way, a REPLACE as
+ * text for each event, 16,000.
  */
 
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "drivers/object/object_name.h"
 #include "drivers/s3/profile.h"
 #include "drivers/s3/s3_private.h"
 
@@ -25,6 +26,12 @@ s3_validate(const char *url, struct err *err)
 	return 0;
 }
 
+static size_t
+events_at_once(const struct s3_config *c)
+{
+	return c->batch != 0 ? c->batch : BATCH_ROUNDS * c->tasks;
+}
+
 static void
 s3_batching(const char *url, struct drv_batching *b)
 {
@@ -37,7 +44,7 @@ s3_batching(const char *url, struct drv_batching *b)
 		b->bytes = c.roll_bytes;
 		b->linger_ms = c.roll_seconds * 1000;
 	} else
-		b->events = c.batch != 0 ? c.batch : BATCH_ROUNDS * c.tasks;
+		b->events = events_at_once(&c);
 	s3_config_free(&c);
 }
 
@@ -83,6 +90,7 @@ set_up(struct drv *drv, struct err *err)
 		.local = c->local, .log = drv->env->log, .stopping = stopping, .ctx = drv };
 	if (https_new(&drv->https, &h, err) != 0 || cred_chain_new(&drv->creds, &o, err) != 0)
 		return -1;
+	drv->batch_events = events_at_once(c);
 	return s3_upload_new(drv, err);
 }
 
@@ -176,6 +184,7 @@ s3_close(struct drv **drvp)
 	https_free(&drv->https);		/* its callbacks know the places of s3_upload.c */
 	cred_chain_free(&drv->creds);
 	s3_upload_free(drv);
+	s3_chain_free(drv);
 	s3_import_free(drv);
 	s3_cuts_close(&drv->cuts);
 	sigv4_free(&drv->sign);
@@ -243,28 +252,35 @@ s3_test(const struct drv_env *env, struct err *err)
 }
 
 static void
-render(struct drv *drv, const struct s3_job *job, size_t i, struct buf *key, struct buf *body)
+render(struct drv *drv, const struct s3_job *job, const struct s3_object *o, struct buf *key, struct buf *body)
 {
-	const struct event	*ev = job->batch->v[job->v[i].event].ev;
+	(void)job;
+	s3_key_event(key, slice_of(drv->config.prefix), o->first->ev, drv->config.unique);
+	event_store_json(o->first->ev, body);
+}
 
-	s3_key_event(key, slice_of(drv->config.prefix), ev, drv->config.unique);
-	event_store_json(ev, body);
+void
+s3_add_events(struct drv *drv, const struct drv_batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct drv_event *e = &batch->v[i];
+
+		/* what the key is made of; with `unique` no other event has it */
+		s3_chain_add(drv, &(struct s3_object){ .chain = { e->ev->table, e->ev->primary_key }, .first = e,
+		    .chain_no = drv->config.unique ? e->seq : (uint64_t)object_name_seconds(e->ev),
+		    .event = drv->n_objects, .n_events = 1, .id = e->seq });
+	}
 }
 
 enum drv_result
 s3_events(struct drv *drv, const struct drv_batch *batch, struct drv_outcome *out)
 {
-	struct s3_job	 job = { .batch = batch, .n = batch->n, .content_type = "application/json", .render = render };
+	const struct s3_job	 job = { .content_type = "application/json", .render = render, .flow = batch->flow };
+	size_t			 room = batch->flow == NULL ? batch->n : batch->n + 3 * drv->batch_events;
 
-	if (s3_reserve(drv, batch->n, &out->err) != 0)
+	if (s3_chain_begin(drv, room, &out->err) != 0)
 		return DRV_RETRY;
-	job.v = drv->objects;
-	for (size_t i = 0; i < batch->n; i++) {
-		const struct event *ev = batch->v[i].ev;
-
-		job.v[i] = (struct s3_object){ .chain = { ev->table, ev->primary_key }, .id = batch->v[i].seq, .event = i,
-			.n_events = 1 };
-	}
+	s3_add_events(drv, batch);
 	return s3_upload(drv, &job, out);
 }
 

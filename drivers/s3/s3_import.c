@@ -28,13 +28,13 @@ s3_import_begin(struct drv *drv, const struct drv_import *import, struct err *er
 }
 
 static void
-render(struct drv *drv, const struct s3_job *job, size_t i, struct buf *key, struct buf *body)
+render(struct drv *drv, const struct s3_job *job, const struct s3_object *o, struct buf *key, struct buf *body)
 {
 	struct s3_lines	*lines = s3_lines_new(drv->config.gzip, body);
 	bool		 ok;
 
 	(void)job;
-	(void)i;
+	(void)o;
 	buf_adds_slice(key, buf_slice(&drv->import->key));
 	ok = lines != NULL && s3_lines_add(lines, buf_slice(&drv->import->text));
 	if (lines == NULL || !s3_lines_end(&lines) || !ok)
@@ -53,16 +53,17 @@ static enum drv_result
 store_roll(struct drv *drv, struct err *err)
 {
 	struct s3_import	*m = drv->import;
-	struct s3_object	 object = { .chain = { SLICE(""), SLICE("") } };
-	struct s3_job		 job = { .v = &object, .n = 1, .content_type = S3_ROLL_TYPE(&drv->config), .render = render };
+	const struct s3_object	 object = { .chain = { SLICE(""), SLICE("") } };
+	const struct s3_job	 job = { .content_type = S3_ROLL_TYPE(&drv->config), .render = render };
 	struct drv_outcome	 out = { 0 };
 	enum drv_result		 rc;
 
 	if (m == NULL || m->text.len == 0)
 		return DRV_STORED;
-	if (s3_reserve(drv, 1, err) != 0)
-		return DRV_RETRY;
 	drv->n_kept = 0;
+	if (s3_chain_begin(drv, 1, err) != 0)
+		return DRV_RETRY;
+	s3_chain_add(drv, &object);
 	rc = s3_upload(drv, &job, &out);
 	drv->n_kept = 0;
 	forget(m);

@@ -32,27 +32,29 @@ struct s3_wire {
 	int64_t			 clock_ms;		/* by the clock of that offset */
 };
 
-/* One object of a batch. */
+/* One object of a delivery. */
 struct s3_object {
-	struct slice	 chain[2];	/* objects of one chain are stored one after the other, in order */
-	uint64_t	 id;		/* stream sequence of its first event */
-	size_t		 event;		/* index of its first event */
+	struct slice	 chain[2];	/* objects of one chain, which have one key, are stored one after the */
+	uint64_t	 chain_no;	/* other, in order; all three parts are the same */
+	const struct drv_event *first;	/* of its events, of which ... */
+	size_t		 event;		/* ... this is the index in the delivery */
 	size_t		 n_events;
+	uint64_t	 id;		/* stream sequence of that event */
 	uint32_t	 next;		/* in the chain; S3_NONE */
+	uint32_t	 beside;	/* another with that hash */
 	bool		 stored;
 };
 
 #define S3_NONE	UINT32_MAX
 
 struct s3_job {
-	const struct drv_batch	*batch;
-	struct s3_object	*v;
-	size_t			 n;
 	const char		*content_type;
-	/* Key and body of object i, the same each time. */
-	void			(*render)(struct drv *, const struct s3_job *, size_t i, struct buf *key, struct buf *body);
-	const uint32_t		*next_event;	/* rolls: the next event of the same object */
-	struct slice		 import_job;	/* rolls of an import */
+	/* Key and body of an object, the same each time. */
+	void			(*render)(struct drv *, const struct s3_job *, const struct s3_object *, struct buf *key,
+				    struct buf *body);
+	const struct drv_flow	*flow;		/* one object per event: where further ones come from; NULL: nowhere */
+	const struct drv_batch	*batch;		/* rolls */
+	const uint32_t		*next_event;	/* of the same object; S3_NONE: that was all */
 };
 
 struct drv {
@@ -68,11 +70,16 @@ struct drv {
 
 	struct s3_put		*puts;		/* s3_upload.c: as many as may be under way */
 	size_t			 window;	/* of them are used at present */
-	struct s3_object	*objects;
-	uint32_t		*ready, *table;
-	size_t			 cap_objects, cap_table;
-	uint64_t		*kept;		/* ids that a batch which failed has stored, ascending */
-	size_t			 n_kept;
+	size_t			 batch_events;	/* most that come at once */
+
+	struct s3_object	*objects;	/* s3_chain.c: a ring */
+	size_t			 cap_objects;	/* a power of two */
+	size_t			 n_objects, oldest;	/* added in this call, and the first of them not stored */
+	uint32_t		*buckets;
+	uint32_t		*ready;		/* a ring: these may begin */
+	size_t			 first_ready, n_ready;
+	uint64_t		*kept;		/* ids that a call which failed has stored, ascending */
+	size_t			 n_kept, at_kept;
 
 	struct s3_cuts		*cuts;		/* s3_roll.c */
 	uint32_t		*next_event;
@@ -88,15 +95,24 @@ bool	 s3_mend(struct drv *, const struct s3_wire *, const struct s3_error *);	/*
 int	 s3_call(struct drv *, const struct s3_request *, struct s3_error *, enum https_outcome *, struct err *) MUST_CHECK;
 void	 s3_say(const struct drv *, const struct s3_error *, struct slice hide, struct err *);
 
-/* s3_upload.c: all objects of the job, or why not. */
-enum drv_result	 s3_upload(struct drv *, struct s3_job *, struct drv_outcome *);
+/* s3_chain.c */
+int	 s3_chain_begin(struct drv *, size_t objects, struct err *) MUST_CHECK;	/* a new delivery, room for so many */
+void	 s3_chain_add(struct drv *, const struct s3_object *);
+uint32_t s3_chain_take_ready(struct drv *);			/* while n_ready > 0 */
+void	 s3_chain_done(struct drv *, uint32_t number, bool stored);	/* the next in its chain may begin */
+bool	 s3_chain_advance(struct drv *);			/* true: `oldest` has changed */
+size_t	 s3_chain_room(const struct drv *);
+void	 s3_chain_keep(struct drv *, bool flows);	/* the delivery is over: remembers what it has stored */
+struct s3_object *s3_object_at(const struct drv *, size_t number);
+void	 s3_chain_free(struct drv *);
+
+/* s3_upload.c: all objects that were added, or why not. */
+enum drv_result	 s3_upload(struct drv *, const struct s3_job *, struct drv_outcome *);
 int	 s3_upload_new(struct drv *, struct err *) MUST_CHECK;
 void	 s3_upload_free(struct drv *);
-int	 s3_reserve(struct drv *, size_t objects, struct err *) MUST_CHECK;	/* drv->objects */
 
 /* s3_roll.c */
 enum drv_result	 s3_roll(struct drv *, const struct drv_batch *, struct drv_outcome *);
-void	 s3_roll_render(struct drv *, const struct s3_job *, size_t i, struct buf *key, struct buf *body);
 #define S3_ROLL_TYPE(c)	((c)->gzip ? "application/gzip" : "application/x-ndjson")
 
 /* s3_import.c */
@@ -109,6 +125,7 @@ void	 s3_import_free(struct drv *);
 
 /* s3.c: one object per event. */
 enum drv_result	 s3_events(struct drv *, const struct drv_batch *, struct drv_outcome *);
+void	 s3_add_events(struct drv *, const struct drv_batch *);
 
 static inline bool
 s3_stopping(const struct drv *drv)

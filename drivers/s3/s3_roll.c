@@ -24,16 +24,15 @@
 #include "drivers/s3/s3_lines.h"
 #include "drivers/s3/s3_private.h"
 
-void
-s3_roll_render(struct drv *drv, const struct s3_job *job, size_t i, struct buf *key, struct buf *body)
+static void
+render(struct drv *drv, const struct s3_job *job, const struct s3_object *o, struct buf *key, struct buf *body)
 {
-	const struct s3_object	*o = &job->v[i];
 	const struct drv_event	*v = job->batch->v;
 	struct s3_lines		*lines = s3_lines_new(drv->config.gzip, body);
 	struct buf		 line = { 0 };
 	bool			 ok = lines != NULL;
 
-	s3_key_roll(key, slice_of(drv->config.prefix), v[o->event].ev, o->id, drv->config.gzip);
+	s3_key_roll(key, slice_of(drv->config.prefix), o->first->ev, o->id, drv->config.gzip);
 	for (uint32_t e = (uint32_t)o->event; ok && e != S3_NONE; e = job->next_event[e]) {
 		buf_reset(&line);
 		event_store_json(v[e].ev, &line);
@@ -45,47 +44,48 @@ s3_roll_render(struct drv *drv, const struct s3_job *job, size_t i, struct buf *
 	buf_free(&line);
 }
 
-/* The object of that table among those from `from` on; its last event is at *last. */
-static struct s3_object *
-find_object(struct s3_job *job, size_t from, struct slice table)
+/* A roll that is being made: its object, and its last event so far. */
+struct roll {
+	struct s3_object	 object;
+	uint32_t		 last;
+};
+
+/* The roll of that table among those from `from` on. */
+static struct roll *
+find_roll(struct roll *v, size_t from, size_t n, struct slice table)
 {
-	for (size_t i = from; i < job->n; i++)
-		if (slice_eq(job->v[i].chain[0], table))
-			return &job->v[i];
+	for (size_t i = from; i < n; i++)
+		if (slice_eq(v[i].object.chain[0], table))
+			return &v[i];
 	return NULL;
 }
 
-static void
-add_event(struct drv *drv, struct s3_job *job, size_t from, uint32_t *last, size_t i)
+/* One object for each table between two noted ends; how many there are. */
+static size_t
+divide(struct drv *drv, const struct drv_batch *batch, struct roll *v)
 {
-	const struct drv_event	*e = &job->batch->v[i];
-	struct s3_object	*o = find_object(job, from, e->ev->table);
-
-	drv->next_event[i] = S3_NONE;
-	if (o == NULL) {
-		o = &job->v[job->n++];
-		*o = (struct s3_object){ .chain = { e->ev->table, SLICE("") }, .id = e->seq, .event = i };
-	} else
-		drv->next_event[last[o - job->v]] = (uint32_t)i;
-	o->n_events++;
-	last[o - job->v] = (uint32_t)i;
-}
-
-/* One object for each table between two noted ends. */
-static void
-divide(struct drv *drv, struct s3_job *job, uint32_t *last)
-{
-	const struct drv_batch	*batch = job->batch;
-	uint64_t		 end = 0;
-	size_t			 from = 0;
+	uint64_t	 end = 0;
+	size_t		 from = 0, n = 0;
 
 	for (size_t i = 0; i < batch->n; i++) {
-		if (i == 0 || batch->v[i].seq > end) {
-			end = s3_cuts_end(drv->cuts, batch->v[i].seq, batch->v[batch->n - 1].seq);
-			from = job->n;
+		const struct drv_event	*e = &batch->v[i];
+		struct roll		*r;
+
+		if (i == 0 || e->seq > end) {
+			end = s3_cuts_end(drv->cuts, e->seq, batch->v[batch->n - 1].seq);
+			from = n;
 		}
-		add_event(drv, job, from, last, i);
+		drv->next_event[i] = S3_NONE;
+		if ((r = find_roll(v, from, n, e->ev->table)) != NULL)
+			drv->next_event[r->last] = (uint32_t)i;
+		else {
+			r = &v[n++];
+			r->object = (struct s3_object){ .chain = { e->ev->table, SLICE("") }, .first = e, .id = e->seq, .event = i };
+		}
+		r->object.n_events++;
+		r->last = (uint32_t)i;
 	}
+	return n;
 }
 
 static int
@@ -93,11 +93,9 @@ reserve(struct drv *drv, size_t n, struct err *err)
 {
 	uint32_t	*grown;
 
-	if (s3_reserve(drv, n, err) != 0)
-		return -1;
 	if (n <= drv->cap_events)
 		return 0;
-	if ((grown = realloc(drv->next_event, 2 * n * sizeof(*grown))) == NULL)
+	if ((grown = realloc(drv->next_event, n * sizeof(*grown))) == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for a batch of %zu events", n);
 	drv->next_event = grown;
 	drv->cap_events = n;
@@ -107,13 +105,22 @@ reserve(struct drv *drv, size_t n, struct err *err)
 enum drv_result
 s3_roll(struct drv *drv, const struct drv_batch *batch, struct drv_outcome *out)
 {
-	struct s3_job	 job = { .batch = batch, .content_type = S3_ROLL_TYPE(&drv->config), .render = s3_roll_render };
+	struct s3_job		 job = { .batch = batch, .content_type = S3_ROLL_TYPE(&drv->config), .render = render };
+	struct roll		*v = NULL;
+	size_t			 n;
+	enum drv_result		 rc = DRV_RETRY;
 
-	if (reserve(drv, batch->n, &out->err) != 0 ||
-	    s3_cuts_add(drv->cuts, batch->v[batch->n - 1].seq, &out->err) != 0)
+	if (reserve(drv, batch->n, &out->err) != 0 || s3_chain_begin(drv, batch->n, &out->err) != 0)
 		return DRV_RETRY;
-	job.v = drv->objects;
-	job.next_event = drv->next_event;
-	divide(drv, &job, drv->next_event + drv->cap_events);
-	return s3_upload(drv, &job, out);
+	if ((v = calloc(batch->n, sizeof(*v))) == NULL)
+		(void)err_set(&out->err, ERR_NOMEM, "no memory for a batch of %zu events", batch->n);
+	else if (s3_cuts_add(drv->cuts, batch->v[batch->n - 1].seq, &out->err) == 0) {
+		job.next_event = drv->next_event;
+		n = divide(drv, batch, v);
+		for (size_t i = 0; i < n; i++)
+			s3_chain_add(drv, &v[i].object);
+		rc = s3_upload(drv, &job, out);
+	}
+	free(v);
+	return rc;
 }

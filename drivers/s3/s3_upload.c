@@ -1,7 +1,11 @@
 /*
- * Many objects at a time.  Those of one chain, the changes of one row, go one after the
+ * Many objects at a time.  Those of one chain, the changes that have one key, go one after the
  * other; chains go side by side, as many as there are places (`puts`).  A service that is
- * overloaded gets fewer at a time until it has recovered.
+ * overloaded gets fewer at a time until it has recovered.  While there are places, further
+ * events are asked for (struct drv_flow), so that none waits for the slowest one of a batch.
+ *
+ * Objects are numbered in the order of their events.  Number i stands in drv->objects[i & mask], from when it is
+ * added until all up to it are stored (s3_chain.c).
  *
  * A request that fails for a reason that may pass keeps its place, waits a little and is signed
  * again.  When one has failed too often, nothing further is begun, what is under way is
@@ -12,13 +16,13 @@
 #include <stdlib.h>
 
 #include "drivers/s3/s3_private.h"
-#include "ipc/base/hash.h"
 
 #define WINDOW_LEAST	4u
 #define TRIED_MOST_MS	45000		/* well below hang_timeout */
 #define MENDED_MOST	3u
 #define BUFFER_KEPT	((size_t)64 << 10)	/* a larger one was for a rare object: given back */
 #define WAIT_MS		200
+#define STOP_MS		5000
 
 enum put_state { PUT_FREE, PUT_UNDER_WAY, PUT_PAUSED };
 
@@ -34,11 +38,11 @@ struct s3_put {
 
 struct upload {
 	struct drv		*drv;
-	struct s3_job		*job;
+	const struct s3_job	*job;
 	struct drv_outcome	*out;
 	enum drv_result		 result;
 	bool			 ending;		/* nothing further is begun */
-	size_t			 first, last;		/* drv->ready[first .. last - 1] may begin */
+	mono_t			 stop_at;		/* the worker is to end, and what is under way is dropped then; 0: it is not */
 	size_t			 used;			/* places that are not free */
 	size_t			 paused;
 	size_t			 since_slower;		/* stored since the window was changed */
@@ -46,6 +50,12 @@ struct upload {
 };
 
 static void	on_answer(void *, const struct https_answer *);
+
+static const struct s3_object *
+object_of(const struct upload *up, const struct s3_put *put)
+{
+	return s3_object_at(up->drv, put->object);
+}
 
 static void
 trim(struct buf *b)
@@ -63,16 +73,6 @@ release(struct upload *up, struct s3_put *put)
 	trim(&put->body);
 	trim(&put->key);
 	up->used--;
-}
-
-/* What comes behind it in its chain may begin. */
-static void
-let_next(struct upload *up, uint32_t object)
-{
-	uint32_t	 next = up->job->v[object].next;
-
-	if (next != S3_NONE)
-		up->drv->ready[up->last++] = next;
 }
 
 /* The window grows by an eighth with each round of successes. */
@@ -106,9 +106,8 @@ narrow(struct upload *up)
 static void
 stored(struct upload *up, struct s3_put *put)
 {
-	up->job->v[put->object].stored = true;
 	up->drv->stored_any = true;
-	let_next(up, put->object);
+	s3_chain_done(up->drv, put->object, true);
 	release(up, put);
 	widen(up);
 }
@@ -129,14 +128,14 @@ give_up(struct upload *up, struct s3_put *put, const struct err *err)
 static void
 reject(struct upload *up, struct s3_put *put, const struct err *err)
 {
-	size_t	 event = up->job->v[put->object].event;
+	size_t	 event = object_of(up, put)->event;
 
 	if (up->result != DRV_REJECT || event < up->out->index) {
 		up->result = DRV_REJECT;
 		up->out->index = event;
 		up->out->err = *err;
 	}
-	let_next(up, put->object);
+	s3_chain_done(up->drv, put->object, false);
 	release(up, put);
 }
 
@@ -151,7 +150,7 @@ pause_put(struct upload *up, struct s3_put *put, int64_t ms)
 static bool
 may_try_again(const struct upload *up, const struct s3_put *put)
 {
-	return !up->ending && put->attempts < up->drv->config.attempts &&
+	return !up->ending && up->stop_at == 0 && put->attempts < up->drv->config.attempts &&
 	    mono_now() - put->first_at < TRIED_MOST_MS;
 }
 
@@ -181,7 +180,7 @@ take_object(struct upload *up, struct s3_put *put, uint32_t object)
 	put->attempts = put->mended = 0;
 	put->first_at = mono_now();
 	up->used++;
-	up->job->render(up->drv, up->job, object, &put->key, &put->body);
+	up->job->render(up->drv, up->job, object_of(up, put), &put->key, &put->body);
 	if (put->key.oom || put->body.oom) {
 		(void)err_set(&err, ERR_NOMEM, "no memory for an object");
 		give_up(up, put, &err);
@@ -197,7 +196,7 @@ static void
 on_error(struct upload *up, struct s3_put *put, const struct s3_error *e)
 {
 	struct drv	*drv = up->drv;
-	bool		 one_event = up->job->v[put->object].n_events == 1;
+	bool		 one_event = object_of(up, put)->n_events == 1;
 	struct err	 err;
 
 	if (e->fate == S3_SLOWER)
@@ -274,12 +273,35 @@ begin_ready(struct upload *up)
 {
 	struct drv	*drv = up->drv;
 
-	for (size_t i = 0; !up->ending && up->first < up->last && up->used < drv->window; i++) {
+	for (size_t i = 0; !up->ending && drv->n_ready > 0 && up->used < drv->window; i++) {
 		if (i == drv->config.tasks)
 			i = 0;
 		if (drv->puts[i].state == PUT_FREE)
-			take_object(up, &drv->puts[i], drv->ready[up->first++]);
+			take_object(up, &drv->puts[i], s3_chain_take_ready(drv));
 	}
+}
+
+/* Further events, as long as there is room for all that may come at once and something for them to do. */
+static void
+ask_for_more(struct upload *up)
+{
+	struct drv		*drv = up->drv;
+	const struct drv_flow	*flow = up->job->flow;
+	struct drv_batch	 batch;
+
+	/* (numbers have 32 bits: with very many, this call ends and another begins) */
+	while (flow != NULL && drv->n_objects < INT32_MAX && up->result == DRV_STORED && up->stop_at == 0 && drv->n_ready + up->used < drv->window &&
+	    s3_chain_room(drv) >= drv->batch_events && flow->more(flow->ctx, &batch))
+		s3_add_events(drv, &batch);
+}
+
+static void
+report_stored(struct upload *up)
+{
+	const struct drv_flow	*flow = up->job->flow;
+
+	if (s3_chain_advance(up->drv) && flow != NULL)
+		flow->stored(flow->ctx, up->drv->oldest);
 }
 
 static void
@@ -295,131 +317,46 @@ drop(struct upload *up)
 	(void)err_set(&up->out->err, ERR_TEMPORARY, "given up, because the worker is to end");
 }
 
+/* Once the worker is to end there is a little time for what can still be stored, and none for repetitions. */
+static bool
+is_over(struct upload *up)
+{
+	if (up->stop_at == 0 && s3_stopping(up->drv))
+		up->stop_at = mono_now() + STOP_MS;
+	return up->stop_at != 0 && mono_now() >= up->stop_at;
+}
+
 static void
 run(struct upload *up)
 {
-	while (up->used > 0 || (up->first < up->last && !up->ending)) {
-		int64_t	 wait;
+	struct drv	*drv = up->drv;
 
-		if (s3_stopping(up->drv)) {
+	for (;;) {
+		int64_t	 wait = resume(up);
+
+		if (is_over(up)) {
 			drop(up);
 			return;
 		}
-		wait = resume(up);
+		report_stored(up);
+		ask_for_more(up);
 		begin_ready(up);
-		if (up->used > 0)
-			https_run(up->drv->https, wait);
+		if (up->used == 0 && (drv->n_ready == 0 || up->ending))
+			return;
+		https_run(drv->https, up->used == 0 ? 0 : wait);
 	}
-}
-
-/* ---- chains, and what is stored already */
-
-static uint64_t
-chain_hash(const struct s3_object *o)
-{
-	return hash_xxh64(o->chain[0]) * 31 + hash_xxh64(o->chain[1]);
-}
-
-static bool
-same_chain(const struct s3_object *a, const struct s3_object *b)
-{
-	return slice_eq(a->chain[0], b->chain[0]) && slice_eq(a->chain[1], b->chain[1]);
-}
-
-/* Appends the object to its chain; true when it is the first there. */
-static bool
-enchain(struct drv *drv, struct s3_job *job, uint32_t i, size_t mask)
-{
-	uint32_t *last = &drv->table[chain_hash(&job->v[i]) & mask];
-	bool	 first;
-
-	job->v[i].next = S3_NONE;
-	while (*last != S3_NONE && !same_chain(&job->v[*last], &job->v[i]))
-		last = last == &drv->table[mask] ? drv->table : last + 1;
-	first = *last == S3_NONE;
-	if (!first)
-		job->v[*last].next = i;
-	*last = i;
-	return first;
-}
-
-/* Both lists ascend. */
-static void
-mark_kept(struct drv *drv, struct s3_job *job)
-{
-	size_t	 k = 0;
-
-	for (size_t i = 0; i < job->n; i++) {
-		while (k < drv->n_kept && drv->kept[k] < job->v[i].id)
-			k++;
-		job->v[i].stored = k < drv->n_kept && drv->kept[k] == job->v[i].id;
-	}
-}
-
-static void
-keep(struct drv *drv, const struct s3_job *job)
-{
-	drv->n_kept = 0;
-	for (size_t i = 0; i < job->n; i++)
-		if (job->v[i].stored)
-			drv->kept[drv->n_kept++] = job->v[i].id;
-}
-
-static void
-line_up(struct upload *up)
-{
-	struct drv	*drv = up->drv;
-	size_t		 mask = drv->cap_table - 1;
-
-	for (size_t i = 0; i < drv->cap_table; i++)
-		drv->table[i] = S3_NONE;
-	mark_kept(drv, up->job);
-	for (uint32_t i = 0; i < up->job->n; i++)
-		if (!up->job->v[i].stored && enchain(drv, up->job, i, mask))
-			drv->ready[up->last++] = i;
 }
 
 enum drv_result
-s3_upload(struct drv *drv, struct s3_job *job, struct drv_outcome *out)
+s3_upload(struct drv *drv, const struct s3_job *job, struct drv_outcome *out)
 {
 	struct upload	 up = { .drv = drv, .job = job, .out = out, .result = DRV_STORED };
 
-	line_up(&up);
+	if (job->flow != NULL)
+		https_watch(drv->https, job->flow->fd);
 	run(&up);
-	if (up.result == DRV_STORED)
-		drv->n_kept = 0;
-	else
-		keep(drv, job);
+	s3_chain_keep(drv, job->flow != NULL);
 	return up.result;
-}
-
-static bool
-grow(void *pp, size_t n, size_t size)
-{
-	void	*p;
-
-	(void)memcpy(&p, pp, sizeof(p));
-	if ((p = realloc(p, n * size)) == NULL)
-		return false;
-	(void)memcpy(pp, &p, sizeof(p));
-	return true;
-}
-
-int
-s3_reserve(struct drv *drv, size_t objects, struct err *err)
-{
-	size_t	 table = 64;
-
-	if (objects <= drv->cap_objects)
-		return 0;
-	while (table < 2 * objects)
-		table *= 2;
-	if (!grow(&drv->objects, objects, sizeof(*drv->objects)) || !grow(&drv->ready, objects, sizeof(*drv->ready)) ||
-	    !grow(&drv->kept, objects, sizeof(*drv->kept)) || !grow(&drv->table, table, sizeof(*drv->table)))
-		return err_set(err, ERR_NOMEM, "no memory for a batch of %zu objects", objects);
-	drv->cap_objects = objects;
-	drv->cap_table = table;
-	return 0;
 }
 
 int
@@ -440,8 +377,4 @@ s3_upload_free(struct drv *drv)
 		s3_wire_free(&drv->puts[i].wire);
 	}
 	free(drv->puts);
-	free(drv->objects);
-	free(drv->ready);
-	free(drv->kept);
-	free(drv->table);
 }

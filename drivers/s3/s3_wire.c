@@ -14,7 +14,9 @@ add_line(struct s3_wire *w, const char *name, struct slice value)
 	if (w->n == S3_LINES_MOST)
 		bug("too many header lines");
 	w->at[w->n++] = w->text.len;
-	buf_printf(&w->text, "%s: " SLICE_FMT, name, SLICE_ARG(value));
+	buf_adds(&w->text, name);
+	buf_adds(&w->text, ": ");
+	buf_adds_slice(&w->text, value);
 	buf_addc(&w->text, '\0');
 }
 
@@ -49,7 +51,9 @@ make_url(struct drv *drv, struct s3_wire *w, const struct s3_request *r)
 	buf_reset(&w->path);
 	buf_reset(&w->url);
 	s3_address(&drv->config, w->region, r->key, &w->host, &w->path);
-	buf_printf(&w->url, "%s://%s", drv->config.scheme, buf_cstr(&w->host));
+	buf_adds(&w->url, drv->config.scheme);
+	buf_adds(&w->url, "://");
+	buf_adds_slice(&w->url, buf_slice(&w->host));
 	sigv4_path(&w->url, buf_slice(&w->path));
 	if (r->n_query > 0) {
 		buf_addc(&w->url, '?');

@@ -24,13 +24,15 @@ encode(struct buf *b, struct slice s, bool keep_slash)
 {
 	static const char	 hex[] = "0123456789ABCDEF";
 
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	for (size_t i = 0, run; i < s.n; i++) {
+		unsigned char c;
 
-		if (unreserved(c) || (c == '/' && keep_slash)) {
-			buf_addc(b, (char)c);
-			continue;
-		}
+		for (run = i; run < s.n && (unreserved((unsigned char)s.p[run]) || (s.p[run] == '/' && keep_slash)); )
+			run++;
+		buf_add(b, s.p + i, run - i);
+		if ((i = run) == s.n)
+			break;
+		c = (unsigned char)s.p[i];
 		buf_addc(b, '%');
 		buf_addc(b, hex[c >> 4]);
 		buf_addc(b, hex[c & 15]);
@@ -151,6 +153,24 @@ sigv4_key(const struct sigv4_request *r, uint8_t out_r[32])
 	buf_free(&first);
 }
 
+static void
+add_line(struct buf *b, const char *text)
+{
+	buf_addc(b, '\n');
+	buf_adds(b, text);
+}
+
+static void
+add_scope(struct buf *b, const struct sigv4_request *r)
+{
+	buf_add(b, r->date, 8);
+	buf_addc(b, '/');
+	buf_adds(b, r->region);
+	buf_addc(b, '/');
+	buf_adds(b, r->service);
+	buf_adds(b, "/aws4_request");
+}
+
 /* The key of the day, derived anew when date, region, service or secret have changed. */
 static void
 take_day_key(struct sigv4 *s, const struct sigv4_request *r)
@@ -158,7 +178,10 @@ take_day_key(struct sigv4 *s, const struct sigv4_request *r)
 	uint64_t	 of;
 
 	buf_reset(&s->scratch);
-	buf_printf(&s->scratch, "%.8s\n%s\n%s\n%s", r->date, r->region, r->service, r->secret);
+	buf_add(&s->scratch, r->date, 8);
+	add_line(&s->scratch, r->region);
+	add_line(&s->scratch, r->service);
+	add_line(&s->scratch, r->secret);
 	of = hash_xxh64(buf_slice(&s->scratch)) | 1;
 	if (s->day_of != of)
 		sigv4_key(r, s->day_key);
@@ -177,9 +200,14 @@ add_header(struct buf *b, const struct sigv4_pair *h)
 	for (size_t i = 0; i < h->name.n; i++)
 		buf_addc(b, h->name.p[i] >= 'A' && h->name.p[i] <= 'Z' ? (char)(h->name.p[i] | 32) : h->name.p[i]);
 	buf_addc(b, '\0');
-	for (size_t i = 0; i < v.n; i++)
-		if (v.p[i] != ' ' || v.p[i - 1] != ' ')
-			buf_addc(b, v.p[i]);
+	while (v.n > 0) {
+		const char	*blank = memchr(v.p, ' ', v.n);
+		size_t		 n = blank == NULL ? v.n : (size_t)(blank - v.p) + 1;
+
+		buf_add(b, v.p, n);
+		for (v.p += n, v.n -= n; v.n > 0 && v.p[0] == ' '; v.n--)
+			v.p++;
+	}
 	buf_addc(b, '\n');
 }
 
@@ -240,14 +268,23 @@ sigv4_sign(struct sigv4 *s, const struct sigv4_request *r)
 	canonicalise(s, r);
 	sigv4_hash(buf_slice(&s->canonical), hash);
 	buf_reset(&s->to_sign);
-	buf_printf(&s->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s", r->date, r->date, r->region,
-	    r->service, hash);
+	buf_adds(&s->to_sign, "AWS4-HMAC-SHA256");
+	add_line(&s->to_sign, r->date);
+	buf_addc(&s->to_sign, '\n');
+	add_scope(&s->to_sign, r);
+	add_line(&s->to_sign, hash);
 	take_day_key(s, r);
 	hmac(s->day_key, sizeof(s->day_key), buf_slice(&s->to_sign), mac);
 	hex_of(mac, s->signature);
 	buf_reset(&s->authorization);
-	buf_printf(&s->authorization, "AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request,SignedHeaders=%s,Signature=%s",
-	    r->access_key, r->date, r->region, r->service, buf_cstr(&s->signed_headers), s->signature);
+	buf_adds(&s->authorization, "AWS4-HMAC-SHA256 Credential=");
+	buf_adds(&s->authorization, r->access_key);
+	buf_addc(&s->authorization, '/');
+	add_scope(&s->authorization, r);
+	buf_adds(&s->authorization, ",SignedHeaders=");
+	buf_adds_slice(&s->authorization, buf_slice(&s->signed_headers));
+	buf_adds(&s->authorization, ",Signature=");
+	buf_adds(&s->authorization, s->signature);
 	return !s->canonical.oom && !s->to_sign.oom && !s->authorization.oom && !s->scratch.oom && !s->signed_headers.oom;
 }
 

@@ -31,12 +31,17 @@ PKG_TEST  = $(PKG_DEMO) \
 	mariadb-server \
 	postgresql-15 \
 	procps \
+	python3-botocore \
 	python3-confluent-kafka \
 	python3-msgpack \
 	python3-psycopg2 \
 	python3-pymysql \
 	python3-pytest \
 	python3-pytest-xdist \
-	sqlite3
+	sqlite3 \
+	swift-account \
+	swift-container \
+	swift-object \
+	swift-proxy
 
 PKG_FUZZ  = clang libclang-rt-14-dev
