@@ -113,7 +113,7 @@ start(struct supervisor *s, struct err *err)
 	if (s->config->n_destinations == 0)
 		log_info(&s->log, "Return to HQ and continue with configuring your server.");
 	registry_refresh(s->registry);
-	if (destinations_start(s, err) == -1 || login_start(s, err) == -1)
+	if (takeover(s, err) == -1 || destinations_start(s, err) == -1 || login_start(s, err) == -1)
 		return -1;
 	if (sd_notify_ready(s->sd, &told) == -1)
 		log_warn(&s->log, "%s", told.text);

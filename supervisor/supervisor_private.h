@@ -163,6 +163,9 @@ void	 spill_free(struct spill **);
 void	 spill_plan(struct supervisor *);
 uint64_t spill_trim_to(struct supervisor *);		/* 0: nothing to trim now */
 
+/* takeover.c: what a Go server left in the data directory */
+int	 takeover(struct supervisor *, struct err *) MUST_CHECK;
+
 /*
  * imports.c: an import into a destination that is configured.  Only that one rests meanwhile.
  */

@@ -32,6 +32,7 @@ FUZZ_SRC_fuzz_postgres = $(FUZZ_SRC) drivers/postgres/postgres_url.c drivers/pos
 FUZZ_LIBS_fuzz_postgres = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c
 FUZZ_LIBS_fuzz_reply = $(FUZZ_LIBS) $(call pc,jansson)
+FUZZ_SRC_fuzz_tracker = $(FUZZ_SRC) supervisor/takeover/tracker.c
 FUZZ_SRC_fuzz_sqlserver = $(FUZZ_SRC) $(SRC_SQL) $(addprefix drivers/sqlserver/sqlserver_,url.c error.c json.c type.c sql.c)
 FUZZ_LIBS_fuzz_sqlserver = $(FUZZ_LIBS) $(call pc,jansson)
 

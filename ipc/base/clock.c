@@ -180,3 +180,88 @@ random_below(uint64_t below)
 		v = (uint64_t)now_ns(CLOCK_MONOTONIC);
 	return v % below;
 }
+
+/* Exactly `n` digits at the front; takes them off. */
+static bool
+take_digits(struct slice *rest, size_t n, int *out_r)
+{
+	uint64_t	 v;
+
+	if (rest->n < n || !slice_u64((struct slice){ rest->p, n }, &v))
+		return false;
+	*out_r = (int)v;
+	rest->p += n;
+	rest->n -= n;
+	return true;
+}
+
+static bool
+take_char(struct slice *rest, const char *any_of)
+{
+	if (rest->n == 0 || rest->p[0] == '\0' || strchr(any_of, rest->p[0]) == NULL)
+		return false;
+	rest->p++;
+	rest->n--;
+	return true;
+}
+
+/* ".123" as nanoseconds; nothing at all is 0. */
+static bool
+take_fraction(struct slice *rest, int64_t *ns_r)
+{
+	int64_t	 unit = 100000000;
+	int	 digit;
+
+	*ns_r = 0;
+	if (!take_char(rest, "."))
+		return true;
+	if (!take_digits(rest, 1, &digit))
+		return false;
+	do {
+		*ns_r += digit * unit;
+		unit /= 10;
+	} while (take_digits(rest, 1, &digit));
+	return true;
+}
+
+static bool
+take_zone(struct slice *rest, int *seconds_r)
+{
+	bool	 west = rest->n > 0 && rest->p[0] == '-';
+	int	 h, m;
+
+	*seconds_r = 0;
+	if (take_char(rest, "Zz"))
+		return true;
+	if (!take_char(rest, "+-") || !take_digits(rest, 2, &h) || !take_char(rest, ":") || !take_digits(rest, 2, &m) ||
+	    h > 23 || m > 59)
+		return false;
+	*seconds_r = (west ? -1 : 1) * (h * 3600 + m * 60);
+	return true;
+}
+
+bool
+rfc3339_parse(struct slice text, int64_t *epoch_ns_r)
+{
+	struct slice	 rest = text;
+	struct tm	 tm = { 0 }, same;
+	int64_t		 ns;
+	time_t		 s;
+	int		 zone;
+
+	if (!take_digits(&rest, 4, &tm.tm_year) || !take_char(&rest, "-") || !take_digits(&rest, 2, &tm.tm_mon) ||
+	    !take_char(&rest, "-") || !take_digits(&rest, 2, &tm.tm_mday) || !take_char(&rest, "Tt ") ||
+	    !take_digits(&rest, 2, &tm.tm_hour) || !take_char(&rest, ":") || !take_digits(&rest, 2, &tm.tm_min) ||
+	    !take_char(&rest, ":") || !take_digits(&rest, 2, &tm.tm_sec) || !take_fraction(&rest, &ns) ||
+	    !take_zone(&rest, &zone) || rest.n > 0 || tm.tm_year < 1678 || tm.tm_year > 2261)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	same = tm;
+	s = timegm(&tm);
+	/* timegm() makes a date of anything: the 31st of February has to stay what it was. */
+	if (tm.tm_mon != same.tm_mon || tm.tm_mday != same.tm_mday || tm.tm_hour != same.tm_hour || tm.tm_min != same.tm_min)
+		return false;
+	*epoch_ns_r = ((int64_t)s - zone) * 1000000000 + ns;
+	return true;
+}

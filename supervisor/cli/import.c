@@ -55,24 +55,11 @@ is_there(const char *value, const char *flag)
 static bool
 take_time(const char *text, int64_t *ms_r)
 {
-	struct tm	 tm = { 0 };
-	const char	*rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int64_t		 ms = 0, zone = 0;
-	int		 h, m, n = 0;
+	int64_t	 ns;
 
-	if (rest == NULL)
+	if (!rfc3339_parse(slice_of(text), &ns))
 		return false;
-	if (*rest == '.') {
-		int scale = 100;
-
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
-			ms += (*rest - '0') * scale;
-	}
-	if ((*rest == '+' || *rest == '-') && sscanf(rest + 1, "%2d:%2d%n", &h, &m, &n) == 2 && n == 5 && rest[6] == '\0')
-		zone = (int64_t)(*rest == '-' ? -1 : 1) * (h * 3600 + m * 60);
-	else if (strcmp(rest, "Z") != 0)
-		return false;
-	*ms_r = ((int64_t)timegm(&tm) - zone) * 1000 + ms;
+	*ms_r = ns / 1000000;
 	return true;
 }
 

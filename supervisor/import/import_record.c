@@ -385,6 +385,32 @@ earliest(const struct import_record *r)
 	return least;
 }
 
+int
+import_times_put(struct store *st, const char *destination, const struct import_time *times, size_t n, struct err *err)
+{
+	json_t	*o = json_object();
+	int64_t	 least = 0;
+	char	*text, fact[100], ns[32];
+	int	 rc;
+
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(ns, sizeof(ns), "%lld", (long long)times[i].time_ns);
+		put(o, times[i].table, json_string(ns));
+		if (least == 0 || times[i].time_ns < least)
+			least = times[i].time_ns;
+	}
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	if (text == NULL)
+		return err_set(err, ERR_NOMEM, "the times of an import");
+	fact_name(fact, sizeof(fact), "import-times", destination);
+	rc = store_fact_put(st, fact, slice_of(text), err);
+	free(text);
+	(void)snprintf(ns, sizeof(ns), "%lld", (long long)least);
+	fact_name(fact, sizeof(fact), "import-start", destination);
+	return rc == -1 ? -1 : store_fact_put(st, fact, slice_of(ns), err);
+}
+
 int64_t
 import_start_ns(struct store *st, const char *destination)
 {

@@ -61,6 +61,13 @@ bool	 import_record_is_done(const struct import_record *, const char *file);
  */
 int	 import_times_each(struct store *, const char *destination, store_pair_fn, void *arg, struct err *) MUST_CHECK;
 
+/* The same and where the stream begins, for imports that another program made.  In the caller's batch, if there is one. */
+struct import_time {
+	const char	*table;
+	int64_t		 time_ns;
+};
+int	 import_times_put(struct store *, const char *destination, const struct import_time *, size_t n, struct err *) MUST_CHECK;
+
 /* Where a stream without any cursor has to begin for what was imported, epoch ns; 0: nothing was. */
 int64_t	 import_start_ns(struct store *, const char *destination);
 

@@ -133,10 +133,44 @@ random_numbers_stay_below_and_differ(void **state)
 	assert_int_equal(seen, 0xff);	/* each of eight in a thousand: fails once in 10^57 runs */
 }
 
+static void
+times_of_rfc_3339_are_read_exactly(void **state)
+{
+	static const struct {
+		const char	*text;
+		int64_t		 ns;
+	} good[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2024-07-13T16:50:52.28080246Z", INT64_C(1720889452280802460) },
+		{ "2024-07-13T16:50:52.280802460987Z", INT64_C(1720889452280802460) },
+		{ "2024-07-13t18:50:52.28080246+02:00", INT64_C(1720889452280802460) },
+		{ "2024-07-13 11:20:52.28080246-05:30", INT64_C(1720889452280802460) },
+		{ "1969-12-31T23:59:59.5z", -500000000 },
+		{ "2024-02-29T00:00:00Z", INT64_C(1709164800000000000) },
+	};
+	static const char *const bad[] = {
+		"", "2024-07-13", "2024-07-13T16:50:52", "2024-07-13T16:50:52.Z", "2024-7-13T16:50:52Z", "2023-02-29T00:00:00Z",
+		"2024-13-01T00:00:00Z", "2024-00-01T00:00:00Z", "2024-07-13T24:00:00Z", "2024-07-13T16:60:00Z",
+		"2024-07-13T16:50:52+2:00", "2024-07-13T16:50:52+02:60", "2024-07-13T16:50:52Zx", "2024-07-13T16:50:52 Z",
+		"-024-07-13T16:50:52Z", "9999-07-13T16:50:52Z",
+	};
+	int64_t	 ns;
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(good); i++) {
+		assert_true(rfc3339_parse(slice_of(good[i].text), &ns));
+		assert_true(ns == good[i].ns);
+	}
+	for (size_t i = 0; i < NELEM(bad); i++)
+		if (rfc3339_parse(slice_of(bad[i]), &ns))
+			fail_msg("%s was taken for a time", bad[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_of_rfc_3339_are_read_exactly),
 		cmocka_unit_test(timestamps_lose_only_trailing_zeros),
 		cmocka_unit_test(durations_are_read_exactly),
 		cmocka_unit_test(what_is_no_duration_is_refused),
