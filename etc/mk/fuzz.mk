@@ -21,6 +21,9 @@ FUZZ_LIBS_fuzz_snowflake = $(FUZZ_LIBS) $(LIBS_snowflake)
 FUZZ_SRC_fuzz_creds  = $(FUZZ_SRC) supervisor/upstream/creds.c supervisor/upstream/nkey.c
 FUZZ_LIBS_fuzz_creds = $(FUZZ_LIBS) $(call pc,jansson libcrypto)
 FUZZ_LIBS_fuzz_event = $(FUZZ_LIBS) $(call pc,jansson)
+FUZZ_SRC_fuzz_kafka  = $(FUZZ_SRC) drivers/rdkafka/props.c drivers/kafka/kafka_url.c drivers/kafka/kafka_token.c \
+	drivers/eventhub/eventhub_url.c
+FUZZ_LIBS_fuzz_kafka = $(FUZZ_LIBS) $(call pc,rdkafka)
 FUZZ_SRC_fuzz_mysql  = $(FUZZ_SRC) $(SRC_SQL) $(addprefix drivers/mysql/mysql_,time.c url.c value.c)
 FUZZ_LIBS_fuzz_mysql = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c

@@ -12,6 +12,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libmsgpack-dev \
 	libnats-dev \
 	libpq-dev \
+	librdkafka-dev \
 	libsqlite3-dev \
 	libssl-dev \
 	zlib1g-dev
@@ -19,15 +20,19 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 # the demonstration: a real nats-server, credentials for it, a stand-in for HQ
 PKG_DEMO  = nats-server python3 python3-cryptography
 
+# default-jre-headless and maven: a real Kafka broker, where Maven's registry can be reached
 PKG_TEST  = $(PKG_DEMO) \
+	default-jre-headless \
 	gpg \
 	gpgv \
 	libcmocka-dev \
 	mandoc \
+	maven \
 	mariadb-server \
 	postgresql-15 \
 	procps \
 	python3-botocore \
+	python3-confluent-kafka \
 	python3-msgpack \
 	python3-psycopg2 \
 	python3-pymysql \

@@ -10,6 +10,10 @@ SRC_EDSCTL     = $(wildcard supervisor/control/edsctl*.c) supervisor/control/con
 	supervisor/control/control_path.c
 SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY) drivers/fields_url.c
 SRC_SQL        = $(wildcard drivers/sql/*.c)
+# what of a batch is stored, for drivers whose destination confirms single events
+SRC_OFFER      = drivers/common/offer.c
+# Kafka's protocol
+SRC_RDKAFKA    = $(wildcard drivers/rdkafka/*.c) $(SRC_OFFER)
 SRC_OBJECT     = $(wildcard drivers/object/*.c)
 # HTTPS for drivers; a module that takes it is linked with LIBS_HTTPS
 SRC_HTTPS      = $(wildcard drivers/http/*.c)

@@ -10,6 +10,12 @@ $(CLOCK_SHIFT): $(B)/tests/support/clock_shift.o
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $^ -ldl
 
+# peers of end-to-end tests, processes of their own
+PEERS = $(B)/tests/peers/mock_kafka
+$(B)/tests/peers/mock_kafka: $(B)/tests/peers/mock_kafka.o
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pc,rdkafka)
+
 $(B)/tests/unit/ipc/%: $(B)/tests/unit/ipc/%.o $(SUPPORT_O) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_IPC)
@@ -24,7 +30,7 @@ $(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) 
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)
 # test_process talks to the worker of the same build.
 $(B)/tests/unit/worker/test_process: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
-$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_OBJECT) $(SRC_HTTPS) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
+$(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_OBJECT) $(SRC_HTTPS) $(SRC_RDKAFKA) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
 $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(LIBS_HTTPS) \
@@ -52,9 +58,9 @@ test:
 	@$(MAKE) --no-print-directory test-programs
 	@EDS_BUILD=$(B) MAKE="$(MAKE)" SAN="$(SAN)" sh tests/support/run-all.sh
 
-test-programs: programs $(UNIT_BIN) $(CLOCK_SHIFT) ; @:
+test-programs: programs $(UNIT_BIN) $(CLOCK_SHIFT) $(PEERS) ; @:
 
-e2e: programs $(CLOCK_SHIFT)
+e2e: programs $(CLOCK_SHIFT) $(PEERS)
 	@EDS_BUILD=$(B) sh tests/support/run-e2e.sh
 
 demo:

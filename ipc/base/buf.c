@@ -14,6 +14,22 @@ buf_free(struct buf *b)
 }
 
 void
+buf_free_wiped(struct buf *b)
+{
+	if (b->data != NULL)
+		explicit_bzero(b->data, b->cap);
+	buf_free(b);
+}
+
+void
+free_wiped(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+void
 buf_reset(struct buf *b)
 {
 	b->len = 0;

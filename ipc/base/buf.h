@@ -16,6 +16,8 @@ struct buf {
 };
 
 void	 buf_free(struct buf *);		/* frees and leaves an empty buffer */
+void	 buf_free_wiped(struct buf *);		/* the same for secrets, which do not stay behind in freed memory */
+void	 free_wiped(char *);			/* free() for a secret that ends in NUL; copes with NULL */
 void	 buf_reset(struct buf *);		/* forgets the bytes, keeps the memory */
 bool	 buf_reserve(struct buf *, size_t more);	/* room for `more` bytes; false and oom otherwise */
 void	 buf_add(struct buf *, const void *, size_t);

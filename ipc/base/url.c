@@ -235,15 +235,6 @@ url_parse(struct url *url, struct slice text, struct err *err)
 	return 0;
 }
 
-/* Secrets do not stay behind in freed memory. */
-static void
-free_wiped(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 void
 url_free(struct url *url)
 {

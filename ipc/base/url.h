@@ -26,6 +26,9 @@ void	 url_free(struct url *);
 /* First value of that key, decoded, for the caller to free(); NULL when absent or out of memory. */
 char	*url_query_get(const struct url *, const char *key) MUST_CHECK;
 
+/* The next pair of a query, decoded; pairs that do not decode are left out.  False at the end. */
+bool	 url_next_pair(struct slice *rest, struct buf *key, struct buf *value);
+
 /* The host is this machine: localhost, 127.x.x.x or ::1.  Only there TLS may be off without being told. */
 bool	 host_is_loopback(const char *host);
 

@@ -17,7 +17,4 @@ int	 url_split(struct slice, struct url_parts *, struct err *) MUST_CHECK;
 /* Appends the decoded text; false at a bad escape or an encoded NUL. */
 bool	 url_decode(struct buf *, struct slice, bool plus_is_space);
 
-/* The next pair of a query, decoded; pairs that do not decode are left out.  False at the end. */
-bool	 url_next_pair(struct slice *rest, struct buf *key, struct buf *value);
-
 #endif

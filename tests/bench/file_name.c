@@ -25,13 +25,23 @@ behind(natsMsg *msg, const char *what)
 	return p + strlen(what);
 }
 
-void
-file_name(char *out, size_t size, natsMsg *msg)
+const char *
+row_key(natsMsg *msg, size_t *n_r)
 {
-	const char	*ms = behind(msg, "\"timestamp\":"), *keys = behind(msg, "\"key\":[");
-	const char	*end = strchr(keys, ']') - 1, *key = end;	/* the last of them, without its quotes */
+	const char	*keys = behind(msg, "\"key\":["), *end = strchr(keys, ']') - 1, *key = end;
 
 	while (key[-1] != '"')
 		key--;
-	(void)snprintf(out, size, "%.*s-%.*s.json", (int)strspn(ms, "0123456789") - 3, ms, (int)(end - key), key);
+	*n_r = (size_t)(end - key);
+	return key;
+}
+
+void
+file_name(char *out, size_t size, natsMsg *msg)
+{
+	const char	*ms = behind(msg, "\"timestamp\":");
+	size_t		 n;
+	const char	*key = row_key(msg, &n);
+
+	(void)snprintf(out, size, "%.*s-%.*s.json", (int)strspn(ms, "0123456789") - 3, ms, (int)n, key);
 }

@@ -10,6 +10,7 @@
  * Cut out of the subject and of where the bench's events have it, without parsing; ends the program otherwise.
  */
 const char	*table_name(natsMsg *, size_t *n_r);
+const char	*row_key(natsMsg *, size_t *n_r);
 void		 file_name(char *out, size_t size, natsMsg *);
 
 #endif

@@ -97,3 +97,15 @@ class Load:
         self._thread.join()
         if self.failure and kind is None:
             raise self.failure
+
+
+def load_while_worker_dies(lab, name, times=3, between=300):
+    """Events under load while the destination's worker is killed so many times; those that were published."""
+    with Load(lab) as load:
+        for _ in range(times):
+            goal = load.count + between
+            lab.wait_until(lambda: load.count >= goal, "more events")
+            lab.kill_worker(name)
+            lab.wait_running(name)
+    lab.wait_delivered()
+    return load.events

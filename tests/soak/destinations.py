@@ -4,7 +4,9 @@ To add one: a class like these, and its row in DESTINATIONS.
 """
 import os
 
-from tests.support import mariadbd, postgresd, tds
+from tests.support import kafka_broker, mariadbd, postgresd, tds
+from tests.support.kafka import read_topic
+from tests.support.oracle import Oracle
 
 
 class Sqlite:
@@ -97,4 +99,35 @@ class SqlServer:
         self._server.stop()
 
 
-DESTINATIONS = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows, "sqlserver": SqlServer}
+class Kafka:
+    """A topic; its messages, one after the other, have to make the model."""
+
+    def __init__(self, folder):
+        self._server = kafka_broker.Server(folder, kafka_broker.classpath()[0]).start()
+        self._address = f"127.0.0.1:{self._server.ports['PLAINTEXT']}"
+        self.url = f"kafka://{self._address}/soak?compression=lz4"
+
+    @staticmethod
+    def missing():
+        return kafka_broker.classpath()[1] or ""
+
+    def restart(self, how):
+        """A broker that is the only one has nobody to hand over to: every end is a sudden one."""
+        self._server.stop()
+        self._server.start()
+
+    def differences(self, oracle):
+        messages, _ = read_topic(self._address, "soak")
+        replayed = Oracle(oracle.schemas, files=False)
+        replayed.record(*(m.value for m in messages))
+        wanted, found = oracle.expected_rows(), replayed.expected_rows()
+        return [f"{table} {key}: {found.get(table, {}).get(key)} instead of {rows.get(key)}"[:300]
+                for table, rows in wanted.items() for key in sorted(set(rows) | set(found.get(table, {})))
+                if rows.get(key) != found.get(table, {}).get(key)][:20]
+
+    def close(self):
+        self._server.stop()
+
+
+DESTINATIONS = {"kafka": Kafka, "sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "mysql-rows": MysqlRows,
+                "sqlserver": SqlServer}

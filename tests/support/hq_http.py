@@ -73,13 +73,20 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, hq, listener):
+    def __init__(self, hq, listener, tls=None):
         super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
+        self._tls = tls
         self.socket, self.hq = listener, hq
         self.server_name, self.server_port = listener.getsockname()
         self._open, self._lock = set(), threading.Lock()
         self.server_activate()
+
+    def get_request(self):
+        request, address = super().get_request()
+        if self._tls:       # the handshake is for the connection's own thread, at its first read
+            request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
 
     def process_request(self, request, client_address):
         with self._lock:
@@ -104,10 +111,13 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class HttpFace:
-    """Owns the port.  While down, connections are refused but nobody else can take the port."""
+    """Owns the port.  While down, connections are refused but nobody else can take the port.
 
-    def __init__(self, hq, port=0):
-        self._hq = hq
+    `hq` answers: answer(request) gives (status, body, headers), or None to break the connection off.
+    """
+
+    def __init__(self, hq, port=0, tls=None):
+        self._hq, self._tls = hq, tls
         self._server = None
         self._reserve(port)
         self.port = self._listener.getsockname()[1]
@@ -119,7 +129,7 @@ class HttpFace:
 
     def up(self):
         if self._server is None:
-            self._server = _Server(self._hq, self._listener)
+            self._server = _Server(self._hq, self._listener, self._tls)
             threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self):

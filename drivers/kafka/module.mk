@@ -1,0 +1,3 @@
+DRIVERS       += kafka
+LIBS_kafka     = $(call pc,rdkafka)
+SHARED_kafka   = $(SRC_RDKAFKA)
