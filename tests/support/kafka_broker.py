@@ -101,10 +101,17 @@ class Server:
         if done.returncode != 0:
             raise RuntimeError("Kafka cannot be set up: " + (done.stderr or done.stdout)[-300:])
 
-    def start(self):
+    def start(self, tries=3):
+        """One that was killed does not always come up at the first attempt."""
         self._process = proc.Process(self._java("kafka.Kafka", self._config), os.path.join(self.folder, "broker.log"),
                                      env=self._environment)
-        self._process.wait_log(r"Kafka Server started", START_S)
+        try:
+            self._process.wait_log(r"Kafka Server started", START_S)
+        except proc.TimedOut:
+            self._process.kill()
+            if tries == 1:
+                raise
+            return self.start(tries - 1)
         return self
 
     @property

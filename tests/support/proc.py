@@ -43,11 +43,21 @@ def as_account(name):
             "--pdeathsig=KILL", "--"]
 
 
+_PORTS = range(10240, 32768)     # below those that the system gives to clients: nobody gets one by chance
+_next_port = [os.getpid() * 7919]
+
+
 def free_port():
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A loopback port that was free a moment ago, and that no other test process is likely to ask for."""
+    while True:
+        port = _PORTS[_next_port[0] % len(_PORTS)]
+        _next_port[0] += 1
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Process:
