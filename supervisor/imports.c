@@ -75,7 +75,7 @@ options_of(struct supervisor *s, struct destination *d)
 	    .session = s->sid == NULL ? "" : s->sid, .api_url = s->config->api_url == NULL ? "" : s->config->api_url,
 	    .token = s->config->token == NULL ? "" : s->config->token, .bounded = true,
 	    .company_ids = (const char *const *)s->config->company_ids, .cursor = child_cursor(d->child)->seq,
-	    .reject_limit = c->on_reject == ON_REJECT_STOP ? 0 : c->quarantine_limit == 0 ? UINT64_MAX : c->quarantine_limit };
+	    .ping_timeout_ms = c->ping_timeout_ms, .reject_limit = c->on_reject == ON_REJECT_STOP ? 0 : c->quarantine_limit == 0 ? UINT64_MAX : c->quarantine_limit };
 }
 
 /*

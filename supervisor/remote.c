@@ -152,6 +152,9 @@ refuse(struct supervisor *s, enum hq_action action, const struct notice *n, cons
 		answer_validate(&b, false, why, NULL, 0, s->sid, NULL);
 		remote_reply(s, action, reply, &b);
 		break;
+	case HQ_import:
+		remote_import_refused(s, why);
+		break;
 	case HQ_upgrade:
 		answer_upgrade(&b, false, why, s->sid, notice_text(n, "version"));
 		remote_publish(s, action, "response", &b);
@@ -177,7 +180,7 @@ do_sendlogs(struct supervisor *s, const struct notice *n, const char *reply)
 static void	(*const handlers[HQ_ACTIONS])(struct supervisor *, const struct notice *, const char *reply) = {
 	[HQ_restart] = do_restart, [HQ_ping] = do_ping, [HQ_shutdown] = do_shutdown, [HQ_pause] = do_pause,
 	[HQ_unpause] = do_unpause, [HQ_driverconfig] = do_driverconfig, [HQ_configure] = remote_configure,
-	[HQ_validate] = remote_validate, [HQ_sendlogs] = do_sendlogs, [HQ_upgrade] = remote_upgrade,
+	[HQ_validate] = remote_validate, [HQ_sendlogs] = do_sendlogs, [HQ_import] = remote_import, [HQ_upgrade] = remote_upgrade,
 };
 
 /* What the audit shows of the details: texts that are no secrets, URLs masked. */

@@ -20,6 +20,10 @@ void	 remote_audit(struct supervisor *, enum hq_action, const char *details, con
 /* remote_upgrade.c */
 void	 remote_upgrade(struct supervisor *, const struct notice *, const char *reply);
 
+/* remote_import.c */
+void	 remote_import(struct supervisor *, const struct notice *, const char *reply);
+void	 remote_import_refused(struct supervisor *, const char *why);
+
 /* remote_configure.c; `reply` is copied, the notice is only looked at */
 void	 remote_configure(struct supervisor *, const struct notice *, const char *reply);
 void	 remote_validate(struct supervisor *, const struct notice *, const char *reply);

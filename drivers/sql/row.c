@@ -82,6 +82,15 @@ map_diff(struct sql_version *v, const struct json_val *diff, struct json_val *va
 	}
 }
 
+/* Columns that must not be NULL stay absent, for the driver to fill in. */
+static void
+complete(const struct sql_table *t, struct json_val *vals)
+{
+	for (size_t i = t->nkeys; i < t->ncols; i++)
+		if (vals[i].type == JV_ABSENT && !(i < t->nheld && t->held[i].demands))
+			vals[i].type = JV_NULL;
+}
+
 int
 sql_row_map(const struct sql_table *t, struct sql_version *v, const struct event *ev, struct json_val *vals,
     struct err *err)
@@ -96,6 +105,8 @@ sql_row_map(const struct sql_table *t, struct sql_version *v, const struct event
 	map_members(v, &ev->after, vals, &scratch);
 	if (ev->op == EVENT_UPDATE && ev->diff.type == JV_ARRAY)
 		map_diff(v, &ev->diff, vals, &scratch);
+	if (ev->imported)
+		complete(t, vals);
 	oom = scratch.oom;
 	buf_free(&scratch);
 	return oom ? err_set(err, ERR_NOMEM, "no memory for a row") : 0;

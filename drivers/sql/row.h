@@ -16,6 +16,8 @@
  * UPDATE's `diff` without being in `after` becomes NULL where the schema allows it.
  * Empty objects and arrays by contract/drivers.md section 1.5: null or "" in a column that is not
  * nullable is {} or []; where it is nullable null stays null.
+ * An imported row is the whole row: it has no absent columns, but NULLs, so that all rows of an import go by
+ * one statement.
  * ERR_INVALID: there is no `after`.
  */
 int	 sql_row_map(const struct sql_table *, struct sql_version *, const struct event *, struct json_val *v,

@@ -236,21 +236,6 @@ lite_import_begin(struct drv *d, const struct drv_import *import, struct err *er
 
 /* --- rows --- */
 
-/* Every column gets a value, so that one statement is good for all rows. */
-static void
-complete(struct sql_row *row)
-{
-	const struct sql_table	*t = row->table;
-
-	for (size_t i = 0; i < t->ncols; i++)
-		if (row->v[i].type == JV_ABSENT) {
-			if (t->held[i].demands)
-				row->v[i] = sql_row_default(t->cols[i].kind);
-			else
-				row->v[i].type = JV_NULL;
-		}
-}
-
 static enum drv_result
 store_row(struct drv *d, const struct beside *b, const struct event *ev, struct err *err)
 {
@@ -258,7 +243,7 @@ store_row(struct drv *d, const struct beside *b, const struct event *ev, struct 
 
 	if (sql_row_map(b->table, b->version, ev, row.v, err) != 0 || sql_row_key(b->table, ev, row.v, err) != 0)
 		return err->code == ERR_NOMEM ? DRV_RETRY : DRV_REJECT;
-	complete(&row);
+	sql_fill_demanded(&row);
 	return lite_upsert(d, &row, err);
 }
 

@@ -1,5 +1,6 @@
 # make bench            : throughput, latency, CPU and memory, each next to a ceiling of the same run
 # make bench ONLY=null  : one of them (several: ONLY="null file"); ROUNDS=1 for a quick look
+#                         BENCH_IMPORT_ROWS=n: of the imports, instead of 2,000,000
 #                         STORAGE=memory: a stream that the server keeps in memory, when its disk is in the way
 # make bench-profile    : where the time of the null path goes, by perf and strace
 
@@ -19,6 +20,9 @@ $(BENCH)/bare_kafka: $(BENCH)/bare_kafka.o $(BENCH)/pull.o $(BENCH)/file_name.o 
 $(BENCH)/bare_sqlite: $(BENCH)/bare_sqlite.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_s3: $(BENCH)/bare_s3.o $(BENCH)/pull.o $(BENCH)/file_name.o
 $(BENCH)/s3_server: $(BENCH)/s3_server.o $(BENCH)/pull.o
+BENCH_BIN += bare_import
+$(BENCH)/bare_import: $(BENCH)/bare_import.o
+$(BENCH)/bare_import: LIBS_BENCH = $(call pc,sqlite3)
 $(BENCH)/bare_postgres: $(BENCH)/bare_postgres.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_mysql: $(BENCH)/bare_mysql.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH_BIN:%=$(BENCH)/%):

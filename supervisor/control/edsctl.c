@@ -26,7 +26,7 @@ struct options {
 	bool		 json;
 	bool		 watch;
 	bool		 follow;	/* of logs */
-	const char	*flags[8];	/* what goes to the server behind the arguments: "connect", "only=order" ... */
+	char		*flags[8];	/* what goes to the server behind the arguments: "connect", "only=order" ... */
 	size_t		 n_flags;
 	uint64_t	 timeout_s;	/* 0: not given */
 };
@@ -281,7 +281,7 @@ static const struct verb_flag {
 };
 #define VERB_FLAG	1000	/* getopt's number of the first one */
 
-/* Keeps the text for the server; it lives as long as the program. */
+/* Keeps the text for the server. */
 static int
 take_verb_flag(struct options *opt, const struct verb_flag *f, const char *value)
 {
@@ -412,12 +412,11 @@ parse_options(int argc, char **argv, struct options *opt)
 	return 0;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(int argc, char **argv, struct options *opt)
 {
-	struct options			 opt = { 0 };
 	const struct control_command	*cmd;
-	int				 rc = parse_options(argc, argv, &opt);
+	int				 rc = parse_options(argc, argv, opt);
 
 	if (rc != 0)
 		return rc < 0 ? CONTROL_USAGE : CONTROL_OK;
@@ -431,7 +430,18 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "edsctl: there is no verb \"%s\"; see edsctl help\n", argv[0]);
 		return CONTROL_USAGE;
 	}
-	if (!arguments_fit(cmd, argv + 1, argc - 1, &opt))
+	if (!arguments_fit(cmd, argv + 1, argc - 1, opt))
 		return CONTROL_USAGE;
-	return run_verb(cmd, argv + 1, argc - 1, &opt);
+	return run_verb(cmd, argv + 1, argc - 1, opt);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options	 opt = { 0 };
+	int		 rc = run(argc, argv, &opt);
+
+	for (size_t i = 0; i < opt.n_flags; i++)
+		free(opt.flags[i]);
+	return rc;
 }

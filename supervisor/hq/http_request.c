@@ -128,7 +128,7 @@ add_headers(struct http_call *call, const struct http_request *r)
 		buf_printf(&line, "Authorization: Bearer %s", r->token);
 		ok = ok && add_header(call, buf_cstr(&line)) && !line.oom;
 		if (line.data != NULL)
-			(void)memset(line.data, 0, line.len);
+			explicit_bzero(line.data, line.cap);
 	}
 	buf_free(&line);
 	return ok;

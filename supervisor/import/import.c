@@ -316,6 +316,8 @@ import_new(const struct import_host *host, const struct import_options *o)
 	im->timer.data = im->save.data = im->over.data = im;
 	im->bounded = o->bounded;
 	im->tested = o->tested;
+	im->ping_timeout_ms = o->ping_timeout_ms > 0 ? o->ping_timeout_ms : IMPORT_PING_MS;
+	load_init(im);
 	if (copy_texts(im, o) == -1)
 		import_free(&im);
 	else

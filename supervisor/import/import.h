@@ -45,9 +45,11 @@ struct import_options {
 	unsigned		 parallel;	/* downloads at once; 0: IMPORT_PARALLEL */
 	uint64_t		 reject_limit;	/* so many refused rows are set aside; one more, and the import fails */
 	uint64_t		 cursor;	/* of the destination, for the record */
+	int64_t			 ping_timeout_ms;	/* a worker that is silent for so long is killed; 0: IMPORT_PING_MS */
 };
 #define IMPORT_PARALLEL		4u
 #define IMPORT_REJECT_LIMIT	1000u
+#define IMPORT_PING_MS		30000
 
 /* A new one, which waits for import_go().  Nothing has happened when this fails. */
 int	 import_start(struct import **, const struct import_host *, const struct import_options *, struct err *) MUST_CHECK;

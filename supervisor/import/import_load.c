@@ -405,6 +405,7 @@ on_message(void *arg, const struct ipc_msg *m, struct err *err)
 {
 	struct import	*im = arg;
 
+	im->heard_at = mono_now();
 	if (im->phase == PH_STOPPING)
 		return hear_while_stopping(im, m, err);
 	switch (m->type) {
@@ -474,6 +475,7 @@ on_ended(void *arg, const char *why)
 	char		 text[700];
 
 	process_free(&im->process);
+	ev_timer_stop(im->host.loop, &im->ping);
 	take_back(im);
 	if (im->phase == PH_OVER || im->phase == PH_STOPPING) {
 		import_over(im);
@@ -491,6 +493,30 @@ on_ended(void *arg, const char *why)
 	ev_timer_start(im->host.loop, &im->timer);
 }
 
+/* Its main thread answers whatever the driver does, so silence means that the process hangs. */
+static void
+on_ping(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct import	*im = w->data;
+	char		 text[100];
+
+	(void)loop;
+	(void)events;
+	if (mono_now() - im->heard_at <= im->ping_timeout_ms) {
+		process_send(im->process, IPC_PING, &(union ipc_body){ .ping = { .nonce = 1 } });
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "the worker did not answer for %lld s and was killed", (long long)im->ping_timeout_ms / 1000);
+	process_kill(im->process, text);
+}
+
+void
+load_init(struct import *im)
+{
+	ev_init(&im->ping, on_ping);
+	im->ping.data = im;
+}
+
 static void
 start_worker(struct import *im)
 {
@@ -500,7 +526,11 @@ start_worker(struct import *im)
 
 	im->config_error = false;
 	im->broken[0] = '\0';
+	im->heard_at = mono_now();
+	im->ping.repeat = (double)im->ping_timeout_ms / 3000.0;
+	ev_timer_again(im->host.loop, &im->ping);
 	if (process_start(&im->process, &host, &err) == -1) {
+		ev_timer_stop(im->host.loop, &im->ping);
 		log_warn(&im->log, "%s", err.text);
 		fail(im, err.text);	/* unless it is stopping anyway */
 	}
@@ -557,6 +587,7 @@ load_free(struct import *im)
 {
 	downloads_free(&im->downloads);
 	process_free(&im->process);
+	ev_timer_stop(im->host.loop, &im->ping);
 	if (im->rejects_fd != -1)
 		(void)close(im->rejects_fd);
 	im->rejects_fd = -1;

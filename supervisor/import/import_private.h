@@ -65,6 +65,9 @@ struct import {
 	unsigned		 crashes;	/* since something was stored */
 	size_t			 n_sent;
 	ev_timer		 timer;		/* back-off, patience, next question: one at a time */
+	ev_timer		 ping;		/* is the worker alive? */
+	int64_t			 ping_timeout_ms;
+	mono_t			 heard_at;
 	ev_timer		 save;		/* the record, now and then */
 	bool			 unsaved;
 	ev_timer		 over;		/* tells the owner from the loop */
@@ -97,6 +100,7 @@ void	 load_begin(struct import *);		/* tables and files are known */
 void	 load_advance(struct import *);
 void	 load_stop(struct import *);		/* the worker is to remove what it made, and to end */
 void	 load_urls_are_fresh(struct import *, const struct export_table *, size_t n);
+void	 load_init(struct import *);
 void	 load_free(struct import *);
 
 #endif

@@ -186,6 +186,19 @@ def test_a_worker_that_dies_in_any_call_is_followed_by_one_that_goes_on(faulty, 
     assert fault_differences(lab, fault, since) == []
 
 
+def test_a_worker_that_hangs_is_followed_by_one_that_goes_on(faulty):
+    lab, fault = faulty
+    fault.say("import_rows: slow 100")
+    begin(lab, "fault")
+    found = lab.wait_until(lambda: (d := lab.destination("fault").get("import", {})).get("files_done") and d["pid"],
+                           "a file to be loaded")
+    os.kill(found, signal.SIGSTOP)
+    lab.wait_log(r"did not answer for 2 s.*goes on with another worker")
+    fault.be_well()
+    wait_import(lab, "fault")
+    assert fault_differences(lab, fault, []) == []
+
+
 @pytest.mark.parametrize("call", ["import_begin", "import_rows", "import_commit", "import_end"])
 def test_a_server_that_is_killed_goes_on_with_the_import_when_it_is_back(faulty, call):
     lab, fault = faulty
