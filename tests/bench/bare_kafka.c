@@ -99,7 +99,7 @@ int
 main(int argc, char **argv)
 {
 	static struct sink s;
-	uint64_t	 count;
+	uint64_t	 count, taken = 0;
 	struct queue	*q;
 	natsMsg		*v[BATCH];
 	pthread_t	 reports;
@@ -117,7 +117,10 @@ main(int argc, char **argv)
 		die("starting", "no thread for the reports");
 	while ((n = queue_take(q, v, BATCH)) > 0)
 		for (size_t i = 0; i < n; i++)
-			produce(&s, v[i]);
+			if (taken++ < count)
+				produce(&s, v[i]);
+			else
+				natsMsg_Destroy(v[i]);	/* reports come in any order: only the first `count` are to be acknowledged */
 	pull_end(&s.puller);
 	s.over = true;
 	(void)pthread_join(reports, NULL);

@@ -8,7 +8,7 @@ from tests.support import kafka_broker
 from tests.support.kafka import MockKafka
 
 ROWS = ("kafka", "kafka-latency")
-LEAST, EVENTS = 0.85, 50_000
+LEAST, EVENTS = 0.85, 200_000
 PARTITIONS = 6
 # What the driver sets, for the bare program.
 SETTINGS = {"acks": "all", "enable.idempotence": "true", "message.timeout.ms": "0", "linger.ms": "1",

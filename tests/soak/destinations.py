@@ -4,7 +4,7 @@ To add one: a class like these, and its row in DESTINATIONS.
 """
 import os
 
-from tests.support import kafka_broker, mariadbd, postgresd, tds
+from tests.support import gojson, kafka_broker, mariadbd, postgresd, tds
 from tests.support.kafka import read_topic
 from tests.support.oracle import Oracle
 
@@ -100,10 +100,12 @@ class SqlServer:
 
 
 class Kafka:
-    """A topic; its messages, one after the other, have to make the model."""
+    """A topic; its messages in the order in which the changes happened have to make the model."""
 
     def __init__(self, folder):
-        self._server = kafka_broker.Server(folder, kafka_broker.classpath()[0]).start()
+        own = os.path.join(folder, "kafka")
+        os.mkdir(own)
+        self._server = kafka_broker.Server(own, kafka_broker.classpath()[0]).start()
         self._address = f"127.0.0.1:{self._server.ports['PLAINTEXT']}"
         self.url = f"kafka://{self._address}/soak?compression=lz4"
 
@@ -118,12 +120,19 @@ class Kafka:
 
     def differences(self, oracle):
         messages, _ = read_topic(self._address, "soak")
+        changes, lanes = {}, {}
+        for m in messages:
+            when = int(gojson.envelope(m.value)["mvccTimestamp"].split(".")[0])
+            changes[when] = m.value
+            lanes.setdefault(m.headers[0][1], []).append(when)
         replayed = Oracle(oracle.schemas, files=False)
-        replayed.record(*(m.value for m in messages))
+        replayed.record(*(changes[when] for when in sorted(changes)))
         wanted, found = oracle.expected_rows(), replayed.expected_rows()
-        return [f"{table} {key}: {found.get(table, {}).get(key)} instead of {rows.get(key)}"[:300]
-                for table, rows in wanted.items() for key in sorted(set(rows) | set(found.get(table, {})))
-                if rows.get(key) != found.get(table, {}).get(key)][:20]
+        return [f"the changes of {lane} came in another order" for lane, times in lanes.items()
+                if list(dict.fromkeys(times)) != sorted(set(times)) or times[-1] != max(times)] + [
+            f"{table} {key}: {found.get(table, {}).get(key)} instead of {rows.get(key)}"[:300]
+            for table, rows in wanted.items() for key in sorted(set(rows) | set(found.get(table, {})))
+            if rows.get(key) != found.get(table, {}).get(key)][:20]
 
     def close(self):
         self._server.stop()
