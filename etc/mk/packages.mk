@@ -24,6 +24,8 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 PKG_TEST  = $(PKG_DEMO) \
 	default-jre-headless \
 	gpg \
+	gpg-agent \
+	gpgconf \
 	gpgv \
 	libcmocka-dev \
 	mandoc \
