@@ -434,8 +434,6 @@ fields_url(const struct driver_form *form, const json_t *values, struct buf *url
 	if (good)
 		buf_adds_slice(url, buf_slice(&r.url));
 	url->oom |= r.url.oom;
-	if (r.url.data != NULL)
-		explicit_bzero(r.url.data, r.url.cap);
-	buf_free(&r.url);
+	buf_free_wiped(&r.url);
 	return good;
 }

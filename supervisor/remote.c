@@ -2,33 +2,19 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "ipc/base/url.h"
+#include "ipc/base/uuid.h"
 #include "supervisor/audit.h"
 #include "supervisor/hq/answer.h"
 #include "supervisor/remote.h"
-
-static void
-random_uuid(char out[37])
-{
-	unsigned char	 b[16];
-
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-		for (size_t i = 0; i < sizeof(b); i++)
-			b[i] = (unsigned char)random_below(256);
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-	    b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-}
 
 void
 remote_publish(struct supervisor *s, enum hq_action action, const char *kind, const struct buf *payload)
 {
 	char	 subject[200], id[37];
 
-	random_uuid(id);
+	uuid_random(id);
 	(void)snprintf(subject, sizeof(subject), "eds.client.%s.%s-%s", s->sid, hq_action_name(action), kind);
 	if (payload->oom || !upstream_publish(s->upstream, subject, id, buf_slice(payload)))
 		log_error(&s->log, "the %s to %s could not be sent to HQ", kind, hq_action_name(action));

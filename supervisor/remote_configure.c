@@ -121,9 +121,7 @@ on_formed(void *arg, enum oneshot_result result, const char *text, const char *u
 	answer_validate(&b, result == ONESHOT_FINE && url[0] != '\0', result == ONESHOT_FINE ? NULL : text, list, n, s->sid,
 	    url[0] == '\0' ? NULL : url);
 	remote_reply(s, HQ_validate, job->reply, &b);
-	if (b.data != NULL)
-		explicit_bzero(b.data, b.cap);
-	buf_free(&b);
+	buf_free_wiped(&b);
 	finish(job);
 }
 

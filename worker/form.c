@@ -49,9 +49,7 @@ make_url(struct life *l, const json_t *doc)
 	else
 		send_formed(l, buf_slice(&url), "", &errors);
 	field_errors_free(&errors);
-	if (url.data != NULL)
-		explicit_bzero(url.data, url.cap);
-	buf_free(&url);
+	buf_free_wiped(&url);
 }
 
 void *

@@ -49,8 +49,6 @@ settings_free(struct settings *s)
 	free(s->session);
 	free(s->data_dir);
 	skip_free(&s->skip);
-	if (s->form != NULL)
-		explicit_bzero(s->form, strlen(s->form));
-	free(s->form);
+	free_wiped(s->form);
 	*s = (struct settings){ 0 };
 }

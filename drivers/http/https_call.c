@@ -258,9 +258,7 @@ https_call_free(struct https_call **callp)
 	if (call == NULL)
 		return;
 	curl_easy_cleanup(call->easy);
-	if (call->text.data != NULL)
-		explicit_bzero(call->text.data, call->text.cap);	/* one of the headers may be a token */
-	buf_free(&call->text);
+	buf_free_wiped(&call->text);	/* one of the headers may be a token */
 	buf_free(&call->headers);
 	buf_free(&call->body);
 	free(call);

@@ -95,9 +95,7 @@ cred_container(struct cred_chain *c, struct cred *cred, struct err *err)
 	else if (container_token(&header, err) == 0 &&
 	    ask(c, "GET", buf_cstr(&url), header.len > 0 ? buf_cstr(&header) : NULL, &answer, err) == 0)
 		found = take(&answer, "the container's service of credentials", cred, err);
-	if (header.data != NULL)
-		explicit_bzero(header.data, header.cap);
-	buf_free(&header);
+	buf_free_wiped(&header);
 	buf_free(&url);
 	return found;
 }
@@ -181,9 +179,7 @@ cred_instance(struct cred_chain *c, struct cred *cred, struct err *err)
 		base.len--;
 	if ((found = instance_token(c, buf_cstr(&base), &header, err)) == CRED_FOUND)
 		found = instance_role(c, buf_cstr(&base), buf_cstr(&header), cred, err);
-	if (header.data != NULL)
-		explicit_bzero(header.data, header.cap);
-	buf_free(&header);
+	buf_free_wiped(&header);
 	buf_free(&base);
 	return found;
 }

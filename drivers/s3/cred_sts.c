@@ -153,12 +153,8 @@ assume(struct cred_chain *c, const struct role *role, struct cred *cred, struct 
 	else
 		found = ask(c, role, buf_slice(&form), cred, err);
 out:
-	if (token != NULL)
-		explicit_bzero(token, strlen(token));
-	free(token);
-	if (form.data != NULL)
-		explicit_bzero(form.data, form.cap);
-	buf_free(&form);
+	free_wiped(token);
+	buf_free_wiped(&form);
 	return found;
 }
 

@@ -109,9 +109,7 @@ profile_read_file(const char *path, char **text_r, struct err *err)
 		n = err_set(err, ERR_TOOBIG, "%s is larger than 1 MiB", path);
 	else if ((*text_r = slice_dup(buf_slice(&b))) == NULL || b.oom)
 		n = err_set(err, ERR_NOMEM, "no memory for %s", path);
-	if (b.data != NULL)
-		explicit_bzero(b.data, b.cap);
-	buf_free(&b);
+	buf_free_wiped(&b);
 	return n == 0 ? 0 : -1;
 }
 
@@ -148,9 +146,7 @@ load_file(struct profile *p, const char *variable, const char *file, bool config
 			*err = why;
 	} else if (text != NULL)
 		rc = profile_parse(p, slice_of(text), config_file, name, err);
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-	free(text);
+	free_wiped(text);
 	buf_free(&path);
 	return rc;
 }

@@ -148,9 +148,7 @@ sigv4_key(const struct sigv4_request *r, uint8_t out_r[32])
 	hmac(out_r, 32, slice_of(r->region), out_r);
 	hmac(out_r, 32, slice_of(r->service), out_r);
 	hmac(out_r, 32, SLICE("aws4_request"), out_r);
-	if (first.data != NULL)
-		explicit_bzero(first.data, first.cap);
-	buf_free(&first);
+	buf_free_wiped(&first);
 }
 
 static void

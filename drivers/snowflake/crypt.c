@@ -114,9 +114,7 @@ snow_encrypt(struct snow_envelope *e, int fd, struct slice content, struct slice
 		rc = wrap_key(ctx, e, key, n, master.data, err);
 out:
 	explicit_bzero(key, sizeof(key));
-	if (master.data != NULL)
-		explicit_bzero(master.data, master.cap);
-	buf_free(&master);
+	buf_free_wiped(&master);
 	EVP_CIPHER_CTX_free(ctx);
 	return rc;
 }

@@ -182,12 +182,12 @@ static enum drv_result
 spill_open(struct drv *d, struct err *err)
 {
 	struct buf	 sql = { 0 };
-	char		 id[SNOW_ID_LEN + 1];
+	char		 id[UUID_LEN + 1];
 	enum drv_result	 rc;
 
 	if (d->spill.session == d->session.number)
 		return DRV_STORED;
-	snow_uuid(id);
+	uuid_random(id);
 	(void)snprintf(d->spill.name, sizeof(d->spill.name), "eds_batch_%.8s%.4s", id, id + 9);
 	buf_printf(&sql, "CREATE TEMPORARY STAGE \"%s\" ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE') FILE_FORMAT = (TYPE = JSON COMPRESSION = GZIP)",
 	    d->spill.name);
@@ -313,7 +313,7 @@ take_id(struct drv *d, const struct snow_statement *st, struct err *err)
 		return DRV_RETRY;
 	}
 	*p = (struct snow_pending){ .hash = hash, .session = d->session.number };
-	snow_uuid(p->id);
+	uuid_random(p->id);
 	return DRV_STORED;
 }
 

@@ -172,12 +172,8 @@ snow_key_parse(struct snow_key **key_r, struct slice pem, const char *passphrase
 	rc = 0;
 out:
 	BIO_free(bio);
-	if (text.data != NULL)
-		explicit_bzero(text.data, text.cap);
-	buf_free(&text);
-	if (phrase != NULL)
-		explicit_bzero(phrase, strlen(phrase));
-	free(phrase);
+	buf_free_wiped(&text);
+	free_wiped(phrase);
 	snow_key_free(&k);
 	return rc;
 }
@@ -216,9 +212,7 @@ snow_key_load(struct snow_key **key_r, const struct snow_account *a, struct err 
 		if ((rc = read_file(&text, a->key_file, err)) == 0 &&
 		    (rc = snow_key_parse(key_r, buf_slice(&text), a->key_passphrase, err)) != 0)
 			err_prefix(err, "%s", a->key_file);
-		if (text.data != NULL)
-			explicit_bzero(text.data, text.cap);
-		buf_free(&text);
+		buf_free_wiped(&text);
 		return rc;
 	}
 	if ((env = getenv(a->key_env)) == NULL || *env == '\0')

@@ -161,9 +161,7 @@ static void
 chunks_free(struct chunks *k)
 {
 	buf_free(&k->urls);
-	if (k->headers.data != NULL)
-		explicit_bzero(k->headers.data, k->headers.cap);	/* among them a key */
-	buf_free(&k->headers);
+	buf_free_wiped(&k->headers);	/* among them a key */
 }
 
 static void

@@ -58,9 +58,7 @@ snow_session_free(struct snow_session *s)
 {
 	if (s->account != NULL)
 		snow_session_drop(s);
-	if (s->wire.auth.data != NULL)
-		explicit_bzero(s->wire.auth.data, s->wire.auth.cap);
-	buf_free(&s->wire.auth);
+	buf_free_wiped(&s->wire.auth);
 	buf_free(&s->wire.url);
 	free(s->database);
 	free(s->schema);
@@ -144,9 +142,7 @@ add_login(struct buf *b, const struct snow_account *a, const struct snow_key *ke
 	add_session_parameters(b, a);
 	add_environment(b);
 	buf_adds(b, "}}");
-	if (jwt.data != NULL)
-		explicit_bzero(jwt.data, jwt.cap);
-	buf_free(&jwt);
+	buf_free_wiped(&jwt);
 	return rc;
 }
 
@@ -240,9 +236,7 @@ sign_in_once(struct snow_session *s, const struct snow_key *key, struct snow_rep
 		    .timeout_ms = LOGIN_ATTEMPT_MS, .patience = SNOW_SIGN_IN }, r, err);
 	else if (body.oom || query.oom)
 		err_set(err, ERR_NOMEM, "no memory to sign in to Snowflake");
-	if (body.data != NULL)
-		explicit_bzero(body.data, body.cap);
-	buf_free(&body);
+	buf_free_wiped(&body);
 	buf_free(&query);
 	return rc;
 }
@@ -335,11 +329,11 @@ renew(struct snow_session *s, struct err *err)
 enum drv_result
 snow_ask(struct snow_session *s, struct snow_call *c, struct snow_reply *r, struct err *err)
 {
-	char		 id[SNOW_ID_LEN + 1];
+	char		 id[UUID_LEN + 1];
 	enum drv_result	 rc;
 
 	if (c->request_id == NULL) {
-		snow_uuid(id);
+		uuid_random(id);
 		c->request_id = id;
 	}
 	for (unsigned renewals = 0; ; renewals++) {

@@ -123,14 +123,14 @@ take_sid(struct drv *d, const char *session)
 {
 	static const char	form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
-	for (size_t n = session == NULL ? 0 : strlen(session); n >= SNOW_ID_LEN; n--, session++) {
+	for (size_t n = session == NULL ? 0 : strlen(session); n >= UUID_LEN; n--, session++) {
 		size_t	i = 0;
 
-		while (i < SNOW_ID_LEN && (form[i] == '-' ? session[i] == '-' :
+		while (i < UUID_LEN && (form[i] == '-' ? session[i] == '-' :
 		    isdigit((unsigned char)session[i]) || (session[i] >= 'a' && session[i] <= 'f')))
 			i++;
-		if (i == SNOW_ID_LEN) {
-			memcpy(d->sid, session, SNOW_ID_LEN);
+		if (i == UUID_LEN) {
+			memcpy(d->sid, session, UUID_LEN);
 			return;
 		}
 	}
@@ -242,10 +242,10 @@ try_table(struct drv *d, struct err *err)
 {
 	struct snow_statement	 st = { .count = 2, .doing = "making and dropping a table in the schema", .opening = true };
 	struct buf		 sql = { 0 };
-	char			 id[SNOW_ID_LEN + 1];
+	char			 id[UUID_LEN + 1];
 	enum drv_result		 rc = DRV_RETRY;
 
-	snow_uuid(id);
+	uuid_random(id);
 	buf_printf(&sql, "CREATE TABLE \"eds_test_%.8s\" (\"id\" STRING);\nDROP TABLE \"eds_test_%.8s\";", id, id);
 	st.sql = buf_slice(&sql);
 	if (sql.oom)

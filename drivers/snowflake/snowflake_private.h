@@ -11,7 +11,7 @@
 
 /* A statement of whose end nobody has heard: the same one is asked for again under the same id. */
 struct snow_pending {
-	char		 id[SNOW_ID_LEN + 1];	/* "" when there is none */
+	char		 id[UUID_LEN + 1];	/* "" when there is none */
 	uint64_t	 hash;			/* of its text and value */
 	uint64_t	 session;		/* in which it was begun */
 };
@@ -38,7 +38,7 @@ struct drv {
 	uint64_t		 session_seen;		/* session.number at the last look */
 	char			*spool_dir;
 	bool			 guarded;		/* update strategy `after` */
-	char			 sid[SNOW_ID_LEN + 1];	/* the UUID in HQ's session id, or "" */
+	char			 sid[UUID_LEN + 1];	/* the UUID in HQ's session id, or "" */
 	uint64_t		 flushes;		/* non-empty ones that were stored */
 	size_t			 batch_n;		/* events of the batch at hand */
 	bool			 open_transaction;	/* something failed inside one */

@@ -55,9 +55,7 @@ read_fields(struct snow_stage *s, const struct json_val *object, const struct fi
 		else if ((*field_of(s, &fields[i]) = slice_dup(text.p == NULL ? SLICE("") : text)) == NULL)
 			rc = nomem(err);
 	}
-	if (scratch.data != NULL)
-		explicit_bzero(scratch.data, scratch.cap);
-	buf_free(&scratch);
+	buf_free_wiped(&scratch);
 	return rc;
 }
 

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "drivers/snowflake/wire.h"
 #include "ipc/base/url.h"
@@ -16,29 +15,6 @@
 #define PAUSE_MOST_MS	16000
 #define SLICE_MS	100
 #define MESSAGE_MOST	400
-
-void
-snow_uuid(char id[SNOW_ID_LEN + 1])
-{
-	static const char	hex[] = "0123456789abcdef";
-	uint8_t			b[16];
-	size_t			n = 0;
-
-	for (size_t got = 0; got < sizeof(b); ) {
-		ssize_t	r = getrandom(b + got, sizeof(b) - got, 0);
-
-		got += r > 0 ? (size_t)r : 0;
-	}
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof(b); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			id[n++] = '-';
-		id[n++] = hex[b[i] >> 4];
-		id[n++] = hex[b[i] & 15];
-	}
-	id[n] = '\0';
-}
 
 bool
 snow_wait(struct snow_wire *w, int64_t ms)
@@ -119,9 +95,9 @@ struct attempt {
 static void
 add_url(struct snow_wire *w, const struct snow_call *c, const char *request_id, const struct attempt *a)
 {
-	char	 guid[SNOW_ID_LEN + 1];
+	char	 guid[UUID_LEN + 1];
 
-	snow_uuid(guid);
+	uuid_random(guid);
 	buf_reset(&w->url);
 	buf_printf(&w->url, "%s%s%crequestId=%s&request_guid=%s", w->account->origin, c->path,
 	    strchr(c->path, '?') == NULL ? '?' : '&', request_id, guid);
@@ -256,10 +232,10 @@ snow_call(struct snow_wire *w, const struct snow_call *c, struct snow_reply *r, 
 {
 	struct https_answer	 answer = { 0 };
 	struct attempt		 a = { .started_ms = wall_ms() };
-	char			 id[SNOW_ID_LEN + 1];
+	char			 id[UUID_LEN + 1];
 	bool			 sent = false, redirected = false;
 
-	snow_uuid(id);
+	uuid_random(id);
 	for (;;) {
 		bool	 answered;
 

@@ -6,6 +6,7 @@
 #include "drivers/snowflake/account.h"
 #include "ipc/base/clock.h"
 #include "ipc/base/json_scan.h"
+#include "ipc/base/uuid.h"
 
 /*
  * Requests to the account's host and their repetition (contract/snowflake.md section 6).  The
@@ -19,9 +20,6 @@ struct snow_wire {
 	mono_t			 deadline;	/* nothing goes on after that; 0: none */
 	struct buf		 url, auth;	/* of the request at hand */
 };
-
-#define SNOW_ID_LEN	36
-void	 snow_uuid(char id[SNOW_ID_LEN + 1]);	/* version 4 */
 
 enum snow_patience {
 	SNOW_ONCE,		/* the close of a session: nobody waits for it */

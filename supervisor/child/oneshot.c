@@ -27,21 +27,13 @@ struct oneshot {
 };
 
 static void
-free_secret(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
-static void
 oneshot_free(struct oneshot *o)
 {
 	ev_timer_stop(o->loop, &o->limit);
 	process_free(&o->process);
-	free_secret(o->url);
-	free_secret(o->form);
-	free_secret(o->formed_url);
+	free_wiped(o->url);
+	free_wiped(o->form);
+	free_wiped(o->formed_url);
 	for (size_t i = 0; i < o->n_errors; i++)
 		free(o->errors[i]);
 	free(o->errors);
@@ -150,7 +142,7 @@ tell_formed(struct oneshot *o)
 		free(held.errors[i]);
 	free(held.errors);
 	free(pairs);
-	free_secret(held.formed_url);
+	free_wiped(held.formed_url);
 }
 
 static void

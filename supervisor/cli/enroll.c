@@ -1,6 +1,5 @@
 /* Enrollment: a one-time code for a token and a server id, kept in config.toml. */
 
-#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +9,6 @@
 #include "supervisor/hq/token.h"
 
 struct exchange {
-	struct ev_loop	*loop;
 	json_t		*data;
 	struct err	*err;
 };
@@ -24,7 +22,6 @@ on_answer(void *arg, const struct http_response *r)
 		(void)err_set(x->err, ERR_NOTFOUND, "invalid enrollment code or it has already been used");
 	else
 		x->data = api_data(r, "enroll", x->err);
-	ev_break(x->loop, EVBREAK_ALL);
 }
 
 /* One call, waited for. */
@@ -32,18 +29,9 @@ static json_t *
 exchange(const char *url, struct err *err)
 {
 	const struct http_request	 request = { .method = "GET", .url = url, .retry = true };
-	struct exchange			 x = { .loop = ev_loop_new(EVFLAG_AUTO), .err = err };
-	struct http			*http = NULL;
+	struct exchange			 x = { .err = err };
 
-	if (x.loop == NULL) {
-		(void)err_set(err, ERR_IO, "the system gives no event loop");
-		return NULL;
-	}
-	if (http_new(&http, x.loop, err) == 0 && http_start(http, &request, on_answer, &x, NULL, err) == 0)
-		(void)ev_run(x.loop, 0);
-	http_free(&http);
-	ev_loop_destroy(x.loop);
-	return x.data;
+	return http_wait(&request, on_answer, &x, err) == -1 ? NULL : x.data;
 }
 
 /*

@@ -93,8 +93,6 @@ prompt_enroll(const char *data_dir, const char *api_url)
 			say("", "\n");
 		}
 	}
-	if (line.data != NULL)
-		explicit_bzero(line.data, line.cap);
-	buf_free(&line);
+	buf_free_wiped(&line);
 	return rc;
 }

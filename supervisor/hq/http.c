@@ -276,3 +276,34 @@ http_cancel(struct http_call **callp)
 	detach(call);
 	http_call_free(&call);
 }
+
+struct wait {
+	struct ev_loop	*loop;
+	http_fn		 fn;
+	void		*arg;
+};
+
+static void
+on_waited(void *arg, const struct http_response *r)
+{
+	struct wait	*w = arg;
+
+	w->fn(w->arg, r);
+	ev_break(w->loop, EVBREAK_ALL);
+}
+
+int
+http_wait(const struct http_request *request, http_fn fn, void *arg, struct err *err)
+{
+	struct wait	 w = { .loop = ev_loop_new(EVFLAG_AUTO), .fn = fn, .arg = arg };
+	struct http	*http = NULL;
+	int		 rc;
+
+	if (w.loop == NULL)
+		return err_set(err, ERR_IO, "the system gives no event loop");
+	if ((rc = http_new(&http, w.loop, err)) == 0 && (rc = http_start(http, request, on_waited, &w, NULL, err)) == 0)
+		(void)ev_run(w.loop, 0);
+	http_free(&http);
+	ev_loop_destroy(w.loop);
+	return rc;
+}

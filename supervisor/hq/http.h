@@ -49,6 +49,9 @@ void	 http_free(struct http **);			/* cancels what is under way, without callbac
  * callback must forget the handle, which may be asked for with NULL when nobody will cancel.
  */
 int	 http_start(struct http *, const struct http_request *, http_fn, void *arg, struct http_call **, struct err *) MUST_CHECK;
+
+/* The same for a program without a loop: begins the call and returns when it was answered. */
+int	 http_wait(const struct http_request *, http_fn, void *arg, struct err *) MUST_CHECK;
 void	 http_cancel(struct http_call **);		/* its callback is not called any more */
 
 #endif

@@ -357,9 +357,7 @@ export_free(struct export **ep)
 	http_cancel(&e->call);
 	ev_timer_stop(e->s.loop, &e->again);
 	tables_free(e);
-	if (e->token != NULL)
-		explicit_bzero(e->token, strlen(e->token));
-	free(e->token);
+	free_wiped(e->token);
 	free(e->api_url);
 	free(e->job_id);
 	buf_free(&e->body);

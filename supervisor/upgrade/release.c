@@ -1,7 +1,6 @@
 /* From a version to programs on this machine: fetched, verified, unpacked. */
 
 #include <errno.h>
-#include <ev.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <spawn.h>
@@ -107,7 +106,6 @@ write_file(const char *path, struct slice text, struct err *err)
 /* --- fetching --- */
 
 struct fetch {
-	struct ev_loop	*loop;
 	const char	*path, *url;
 	struct err	*err;
 	int		 rc;
@@ -126,7 +124,6 @@ on_answer(void *arg, const struct http_response *r)
 		(void)err_set(f->err, ERR_TEMPORARY, "%s: %s", f->url, r->err->text);
 	else
 		(void)err_set(f->err, ERR_TEMPORARY, "%s was answered with status %ld", f->url, r->status);
-	ev_break(f->loop, EVBREAK_ALL);
 }
 
 static int
@@ -134,16 +131,9 @@ fetch(const char *url, const char *path, struct err *err)
 {
 	const struct http_request	 request = { .method = "GET", .url = url, .retry = true, .timeout_ms = FETCH_MS,
 					    .user_agent_only = true };
-	struct fetch			 f = { .loop = ev_loop_new(EVFLAG_AUTO), .path = path, .url = url, .err = err, .rc = -1 };
-	struct http			*http = NULL;
+	struct fetch			 f = { .path = path, .url = url, .err = err, .rc = -1 };
 
-	if (f.loop == NULL)
-		return err_set(err, ERR_IO, "the system gives no event loop");
-	if (http_new(&http, f.loop, err) == 0 && http_start(http, &request, on_answer, &f, NULL, err) == 0)
-		(void)ev_run(f.loop, 0);
-	http_free(&http);
-	ev_loop_destroy(f.loop);
-	return f.rc;
+	return http_wait(&request, on_answer, &f, err) == -1 ? -1 : f.rc;
 }
 
 static int
