@@ -12,7 +12,7 @@
 #include "supervisor/store/damage.h"
 #include "supervisor/store/journal.h"
 #include "supervisor/store/store.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/support/store_dir.h"
 
 #define PAGE	4096
 #define EVENTS	400u
@@ -21,39 +21,16 @@
 #define SEED	20261126u
 #define ROUNDS	60
 
-static char	 dir[64], store_path[80], data[100];
+static char	 store_path[80], data[100];
 
 static int
-make_dir(void **state)
+make_paths(void **state)
 {
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/eds-damage-XXXXXX");
-	if (mkdtemp(dir) == NULL)
-		return -1;
+	int	 rc = make_dir(state);
+
 	(void)snprintf(store_path, sizeof(store_path), "%s/store", dir);
 	(void)snprintf(data, sizeof(data), "%s/data.mdb", store_path);
-	return 0;
-}
-
-static int
-remove_dir(void **state)
-{
-	char	 cmd[100];
-
-	(void)state;
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd);
-}
-
-static struct store *
-opened(void)
-{
-	struct store	*st = NULL;
-	struct err	 err = { 0 };
-
-	if (store_open(&st, dir, &err) == -1)
-		fail_msg("%s", err.text);
-	return st;
+	return rc;
 }
 
 static struct journal *
@@ -236,7 +213,7 @@ a_page_that_is_no_page_costs_its_own_events_however_it_was_hurt(void **state)
 		char *kept;
 
 		assert_int_equal(remove_dir(NULL), 0);
-		assert_int_equal(make_dir(NULL), 0);
+		assert_int_equal(make_paths(NULL), 0);
 		fill();
 		hurt_page(leaf_of(123), (enum hurt)how);
 		st = opened();
@@ -358,7 +335,7 @@ one_of_the_two_first_pages_is_enough(void **state)
 	(void)state;
 	for (long no = 0; no < 2; no++) {
 		assert_int_equal(remove_dir(NULL), 0);
-		assert_int_equal(make_dir(NULL), 0);
+		assert_int_equal(make_paths(NULL), 0);
 		fill();
 		hurt_page(no, ZEROS);
 		damage_mark(store_path);
@@ -567,16 +544,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_changed_byte_costs_its_event_alone, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_page_that_is_no_page_costs_its_own_events_however_it_was_hurt, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_page_of_one_large_event_costs_that_event, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_file_that_was_cut_off_keeps_what_is_left, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_store_of_which_nothing_can_be_read_is_refused_by_name, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(one_of_the_two_first_pages_is_enough, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(cursors_that_cannot_be_read_are_those_of_one_write_before, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(damage_that_ends_the_process_is_known_at_the_next_start, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_rebuild_that_was_cut_off_is_finished_or_swept_away, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(no_damage_takes_an_event_without_a_word, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_changed_byte_costs_its_event_alone, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(a_page_that_is_no_page_costs_its_own_events_however_it_was_hurt, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(a_page_of_one_large_event_costs_that_event, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(a_file_that_was_cut_off_keeps_what_is_left, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(a_store_of_which_nothing_can_be_read_is_refused_by_name, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(one_of_the_two_first_pages_is_enough, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(cursors_that_cannot_be_read_are_those_of_one_write_before, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(damage_that_ends_the_process_is_known_at_the_next_start, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(a_rebuild_that_was_cut_off_is_finished_or_swept_away, make_paths, remove_dir),
+		cmocka_unit_test_setup_teardown(no_damage_takes_an_event_without_a_word, make_paths, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
