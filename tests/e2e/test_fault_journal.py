@@ -23,12 +23,12 @@ def start(lab, fault, server=None, others=None, **options):
 
 @pytest.fixture
 def behind(make_lab):
-    """behind(count): (lab, fault, other, events), where `fault` is paused and has none of `count` events, `other` all."""
-    def make(count):
+    """behind(count, **options of fault): (lab, fault, other, events), where `fault` is paused and has none of `count` events, `other` all."""
+    def make(count, **options):
         lab = make_lab(storage="file", unique_seconds=False)
         lab.enroll()
         fault, other = Fault(lab), Fault(lab, "other")
-        start(lab, fault, others={"other": quick(other.url)})
+        start(lab, fault, others={"other": quick(other.url)}, **options)
         assert lab.edsctl("pause", "fault").returncode == 0
         events = []
         while len(events) < count:
@@ -60,7 +60,7 @@ def test_who_was_paused_catches_up_into_the_live_stream_without_a_gap(behind):
 
 def test_a_kill_in_the_middle_of_catching_up_costs_nothing(behind):
     count = MANY // 4
-    lab, fault, other, events = behind(count)
+    lab, fault, other, events = behind(count, batch_events=count // 50)     # a kill has to hit the middle
     fault.say("slow 50")
     assert lab.edsctl("resume", "fault").returncode == 0
     for part in (4, 2):
