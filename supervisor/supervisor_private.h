@@ -173,6 +173,7 @@ struct import_request {
 	const char		*job_id, *dir;		/* NULL: a new export */
 	const char *const	*only;			/* tables, NULL-ended; NULL: all */
 	const char *const	*company_ids, *const *location_ids;	/* NULL: all of the server's */
+	int64_t			 time_offset_ms;	/* 0: not given */
 	bool			 dry_run, schema_only, keep, single;
 };
 /* Told once, from the loop, how it ended; never when the server ends before. */
