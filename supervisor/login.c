@@ -161,9 +161,9 @@ on_started(void *arg, const char *sid, const char *creds_path, struct slice text
 }
 
 static void
-on_ended(void *arg, const char *log_url)
+on_ended(void *arg, const char *log_url, const char *error_url)
 {
-	logs_session_ended(arg, log_url);
+	logs_session_ended(arg, log_url, error_url);
 }
 
 static void

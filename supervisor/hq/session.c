@@ -287,14 +287,17 @@ send_start(struct session *s)
 }
 
 static void
-tell_log_url(struct session *s, const struct http_response *r)
+tell_urls(struct session *s, const struct http_response *r)
 {
 	struct err	 err = { 0 };
 	json_t		*data = r->status == 200 ? api_data(r, "session end", &err) : NULL;
 	const char	*url = json_string_value(json_object_get(data, "url"));
+	const char	*error_url = json_string_value(json_object_get(data, "errorUrl"));
 
-	if (url != NULL && url[0] != '\0' && s->events.ended != NULL)
-		s->events.ended(s->events.arg, url);
+	url = url == NULL ? "" : url;
+	error_url = error_url == NULL ? "" : error_url;
+	if (s->events.ended != NULL && (url[0] != '\0' || error_url[0] != '\0'))
+		s->events.ended(s->events.arg, url, error_url);
 	json_decref(data);
 }
 
@@ -316,11 +319,18 @@ on_end(void *arg, const struct http_response *r)
 		/* Otherwise HQ does not know that session any more, which is what was wanted. */
 	}
 	s->ended_at_hq = true;
-	tell_log_url(s, r);
+	s->errored = false;
+	tell_urls(s, r);
 	if (s->ending)
 		end_finished(s);
 	else
 		send_start(s);
+}
+
+static struct slice
+end_body(const struct session *s)
+{
+	return s->errored ? SLICE("{\"errored\":true}") : SLICE("{\"errored\":false}");
 }
 
 static void
@@ -330,8 +340,7 @@ send_end(struct session *s)
 
 	if (!s->ending)
 		enter(s, SESSION_RENEWING, "ending the session before");
-	if (post(s, s->sid, s->errored ? SLICE("{\"errored\":true}") : SLICE("{\"errored\":false}"),
-	    s->ending ? END_MS : 0, on_end, &err) == 0)
+	if (post(s, s->sid, end_body(s), s->ending ? END_MS : 0, on_end, &err) == 0)
 		return;
 	if (s->ending)
 		end_finished(s);
@@ -450,7 +459,7 @@ session_end(struct session *s, bool errored, void (*done)(void *), void *arg)
 	ev_timer_stop(s->loop, &s->again);
 	ev_timer_stop(s->loop, &s->renewal);
 	s->ending = true;
-	s->errored = errored;
+	s->errored |= errored;
 	s->done = done;
 	s->done_arg = arg;
 	arm(s, &s->deadline, END_MS);
@@ -460,11 +469,17 @@ session_end(struct session *s, bool errored, void (*done)(void *), void *arg)
 	if (s->sid[0] != '\0' && !s->ended_at_hq) {
 		struct err err = { 0 };
 
-		if (post(s, s->sid, errored ? SLICE("{\"errored\":true}") : SLICE("{\"errored\":false}"), END_MS, on_end, &err) == 0)
+		if (post(s, s->sid, end_body(s), END_MS, on_end, &err) == 0)
 			return;
 		log_warn(&s->log, "session end: %s", err.text);
 	}
 	arm(s, &s->deadline, 0);
+}
+
+void
+session_crashed(struct session *s)
+{
+	s->errored = true;
 }
 
 void
