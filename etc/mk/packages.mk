@@ -24,6 +24,7 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 PKG_TEST  = $(PKG_DEMO) \
 	default-jre-headless \
 	freetds-bin \
+	fish \
 	gpg \
 	gpg-agent \
 	gpgconf \
@@ -45,6 +46,7 @@ PKG_TEST  = $(PKG_DEMO) \
 	swift-account \
 	swift-container \
 	swift-object \
-	swift-proxy
+	swift-proxy \
+	zsh
 
 PKG_FUZZ  = clang libclang-rt-14-dev
