@@ -23,6 +23,7 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 # default-jre-headless and maven: a real Kafka broker, where Maven's registry can be reached
 PKG_TEST  = $(PKG_DEMO) \
 	default-jre-headless \
+	freetds-bin \
 	fish \
 	gpg \
 	gpg-agent \
