@@ -37,6 +37,8 @@ struct session {
 	int64_t			 renew_ms;
 	struct buf		 body;		/* of the session start */
 	enum session_state	 state;
+	int64_t			 since_ms;	/* epoch, in this state */
+	int64_t			 expires_at;	/* epoch seconds, of the credential at hand; 0: never */
 	char			 text[1000];
 	char			*sid;		/* "" when there is none */
 	bool			 ended_at_hq;	/* `sid` is no longer known there */
@@ -76,12 +78,26 @@ session_state(const struct session *s, const char **text_r)
 	return s->state;
 }
 
+int64_t
+session_since(const struct session *s)
+{
+	return s->since_ms;
+}
+
+int64_t
+session_expires(const struct session *s)
+{
+	return s->expires_at * 1000;
+}
+
 static void
 enter(struct session *s, enum session_state state, const char *text)
 {
 	struct buf	 copy = { 0 };
 
 	buf_adds(&copy, text);		/* may be our own text */
+	if (s->state != state || s->since_ms == 0)
+		s->since_ms = wall_ms();
 	s->state = state;
 	(void)snprintf(s->text, sizeof(s->text), "%s", buf_cstr(&copy));
 	buf_free(&copy);
@@ -154,13 +170,16 @@ post(struct session *s, const char *path, struct slice body, int64_t timeout_ms,
 	return rc;
 }
 
-/* Renewal comes before the credential ends, whatever the interval says. */
+/*
+ * Renewal comes before the credential ends, whatever the interval says.  A fresh one that is over already says
+ * that this machine's clock is wrong, and nothing about when.
+ */
 static int64_t
 renew_after(const struct session *s, int64_t expires_at)
 {
 	int64_t	 left = expires_at * 1000 - wall_ms();
 
-	if (expires_at == 0 || left / 10 * 8 >= s->renew_ms)
+	if (expires_at == 0 || left <= 0 || left / 10 * 8 >= s->renew_ms)
 		return s->renew_ms;
 	return left / 10 * 8 < 10000 ? 10000 : left / 10 * 8;
 }
@@ -172,6 +191,7 @@ begun(struct session *s, struct slice creds, int64_t expires_at, const char *pat
 		log_info(&s->log, "HQ can be reached again");
 	s->failures = 0;
 	s->ended_at_hq = false;
+	s->expires_at = expires_at;
 	arm(s, &s->renewal, renew_after(s, expires_at));
 	log_info(&s->log, "session %s started", s->sid);
 	enter(s, SESSION_ACTIVE, "");
