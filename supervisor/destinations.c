@@ -74,7 +74,7 @@ upstream_hold_by_need(struct supervisor *s)
 	else if (s->go_back_to > 0)
 		upstream_hold(s->upstream, true, "going back for a destination that was away");
 	else if (destinations_count(s) == 0)
-		upstream_hold(s->upstream, true, "no destination is configured: add one to eds.conf, then: edsctl reload");
+		upstream_hold(s->upstream, true, "no destination is configured yet");
 	else
 		upstream_hold(s->upstream, false, "");
 }

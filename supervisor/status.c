@@ -317,7 +317,9 @@ reasons(struct supervisor *s, json_t *list)
 	const char	*why = "no credential yet";
 	char		 line[800];
 
-	if (s->upstream == NULL || upstream_state(s->upstream, &why) != UPSTREAM_RUNNING) {
+	/* Without a destination it waits for one, which is said below. */
+	if (s->upstream == NULL || (upstream_state(s->upstream, &why) != UPSTREAM_RUNNING && (s->config->n_destinations > 0 ||
+	    upstream_state(s->upstream, &why) != UPSTREAM_PAUSED))) {
 		const char *session_why = "";
 
 		if (s->upstream == NULL && s->session != NULL) {

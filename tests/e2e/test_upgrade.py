@@ -10,13 +10,6 @@ NEWER = "9" + releases.VERSION[1:]
 NEWEST = NEWER[:-1] + chr(ord(NEWER[-1]) + 1)
 
 
-@pytest.fixture
-def published(tmp_path):
-    made = releases.Releases(str(tmp_path))
-    yield made
-    made.close()
-
-
 def download(lab, published, version, to, **kw):
     return lab.run("eds", "download", version, to, "--release-url", published.url, "--release-key", published.key_file, **kw)
 
