@@ -20,7 +20,7 @@ struct sql_store {
 	struct sql_tables	 tables;
 	struct sql_fold		 fold;
 	struct sql_fold		 probe;		/* events of one row, to find the one at fault */
-	struct sql_seen		*seen;
+	struct sql_seen		*seen;		/* NULL: the batch alone counts */
 	struct sql_target	*targets;	/* of the events of the batch */
 	size_t			 ntargets;
 	uint64_t		 generation;	/* of the catalogue: what was read in an earlier one is read anew */
