@@ -31,6 +31,8 @@ enum drv_caps {
 	DRV_CAP_IDEMPOTENT	= 1 << 0,	/* the same batch again leaves the same result   */
 	DRV_CAP_ATOMIC		= 1 << 1,	/* a batch is stored whole or not at all         */
 	DRV_CAP_SCHEMA		= 1 << 2,	/* asks host->schema, keeps tables in step       */
+	DRV_CAP_AHEAD		= 1 << 3,	/* drv_flow has one more batch for it, of any    */
+						/* size, while a single one is being stored      */
 };
 
 struct drv_event {

@@ -321,6 +321,22 @@ skip_quarantined(struct supervisor *s, struct child *c, struct err *err)
 	return 0;
 }
 
+/* How many events of the journal it still has to get.  Whole pages of it may turn out to be lost. */
+static int
+count_waiting(struct supervisor *s, unsigned slot, uint64_t seq, uint64_t *n_r, struct err *err)
+{
+	uint64_t	 route = UINT64_C(1) << slot;
+
+	if (fanout_count_journal(s->journal, &s->routes, route, seq, n_r, err) == 0)
+		return 0;
+	if (!store_damaged(s->store))
+		return -1;
+	writer_wait(s->writer);
+	if (mend(s, err) == -1)
+		return -1;
+	return fanout_count_journal(s->journal, &s->routes, route, seq, n_r, err);
+}
+
 static int
 add(struct supervisor *s, const struct destination_config *config, struct err *err)
 {
@@ -346,7 +362,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		return -1;
 	s->routes.slot[slot] = config;
 	window_reroute(s->window, &s->routes);
-	if (fanout_count_journal(s->journal, &s->routes, UINT64_C(1) << slot, seq, &waiting, err) == -1) {
+	if (count_waiting(s, slot, seq, &waiting, err) == -1) {
 		s->routes.slot[slot] = NULL;
 		return -1;
 	}

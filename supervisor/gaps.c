@@ -63,6 +63,20 @@ gaps_init(struct supervisor *s)
 	json_decref(list);
 }
 
+static bool
+on_record(const json_t *list, uint64_t from, uint64_t to, const char *why)
+{
+	const json_t	*gap;
+	size_t		 i;
+
+	json_array_foreach(list, i, gap)
+		if ((uint64_t)json_integer_value(json_object_get(gap, "from")) == from &&
+		    (uint64_t)json_integer_value(json_object_get(gap, "to")) == to &&
+		    strcmp(json_string_value(json_object_get(gap, "reason")), why) == 0)
+			return true;
+	return false;
+}
+
 int
 gaps_record(struct supervisor *s, uint64_t from, uint64_t to, const char *why)
 {
@@ -70,6 +84,10 @@ gaps_record(struct supervisor *s, uint64_t from, uint64_t to, const char *why)
 	struct err	 err = { 0 };
 	int		 rc;
 
+	if (on_record(list, from, to, why)) {
+		json_decref(list);
+		return 0;
+	}
 	(void)json_array_append_new(list, json_pack("{s:I,s:I,s:I,s:s,s:b}", "from", (json_int_t)from, "to", (json_int_t)to,
 	    "at", (json_int_t)wall_ms(), "reason", why, "accepted", 0));
 	if ((rc = save(s, list, &err)) == -1)

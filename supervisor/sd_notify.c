@@ -162,6 +162,14 @@ sd_notify_watchdog(struct sd_notify *n, struct err *err)
 }
 
 int
+sd_notify_patience(struct sd_notify *n, struct err *err)
+{
+	static const char	 text[] = "EXTEND_TIMEOUT_USEC=120000000\nWATCHDOG=1";
+
+	return tell(n, text, sizeof(text) - 1, err);
+}
+
+int
 sd_notify_status(struct sd_notify *n, struct err *err, const char *fmt, ...)
 {
 	char	 text[512] = "STATUS=";

@@ -27,6 +27,7 @@ int	 sd_notify_ready(struct sd_notify *, struct err *);		/* also ends a reload *
 int	 sd_notify_reloading(struct sd_notify *, struct err *);
 int	 sd_notify_stopping(struct sd_notify *, struct err *);
 int	 sd_notify_watchdog(struct sd_notify *, struct err *);
+int	 sd_notify_patience(struct sd_notify *, struct err *);		/* busy for up to two minutes more, also while starting */
 int	 sd_notify_status(struct sd_notify *, struct err *, const char *fmt, ...) PRINTF_LIKE(3, 4);	/* one line */
 
 #endif

@@ -193,7 +193,7 @@ settle_start(struct supervisor *s)
 	}
 	s->settle_wanted = false;
 	s->settled_at = mono_now();
-	if (store_mend(s->store, &err) == -1) {
+	if (mend(s, &err) == -1) {
 		failed(s, &err);
 		free(j);
 		return;
@@ -243,6 +243,8 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 
 	(void)loop;
 	(void)events;
+	if (store_damaged(s->store))
+		s->settle_wanted = true;	/* leads to mend() */
 	if (!s->settle_wanted || s->store_trouble[0] != '\0' || writer_busy(s->writer) || ev_is_active(&s->settle_timer))
 		return;
 	if ((pause = crowd_pause(s)) > 0)

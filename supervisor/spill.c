@@ -213,13 +213,10 @@ spill_trim_to(struct supervisor *s)
 	return floor;
 }
 
-static void
+static int
 damaged(void *arg, uint64_t seq)
 {
-	struct supervisor	*s = arg;
-
-	log_write(&s->log, LOG_ERROR, KVS(KV_U64("sid", seq)), "event %llu in the journal cannot be read any more and is lost for "
-	    "the destinations that still need it", (unsigned long long)seq);
+	return gaps_record(arg, seq, seq, "its bytes in the journal were changed on the disk");
 }
 
 int

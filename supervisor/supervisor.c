@@ -81,7 +81,7 @@ build(struct supervisor *s, struct err *err)
 		return -1;
 	if (logs_init(s, err) == -1)
 		return -1;
-	if (sd_notify_new(&s->sd, err) == -1 || store_open(&s->store, s->config->data_dir, err) == -1 ||
+	if (sd_notify_new(&s->sd, err) == -1 || mend_open(s, err) == -1 ||
 	    audit_open(&s->audit, s->config->data_dir, err) == -1 ||
 	    window_new(&s->window, free_message, err) == -1 || metrics_new(&s->metrics, err) == -1 ||
 	    listen_http(s, err) == -1 ||
@@ -95,6 +95,8 @@ build(struct supervisor *s, struct err *err)
 	if (spill_init(s, err) == -1)
 		return -1;
 	gaps_init(s);
+	if (mend_tell(s, err) == -1)
+		return -1;
 	read_horizon(s);
 	heart_init(s);
 	lifetime_init(s);

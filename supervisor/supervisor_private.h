@@ -96,6 +96,8 @@ struct supervisor {
 	uint64_t			 generation;		/* counts destinations that came */
 	uint64_t			 spill_generation;	/* when the spill under way was taken */
 	char				 journal_trouble[600];
+	uint64_t			 lost_end_from, lost_end_to;	/* of the journal, not on record yet; 0: nothing */
+	bool				 losses_untold;	/* the store was built anew, and what it has lost is not on record yet */
 
 	/* gaps.c */
 	size_t				 open_gaps;
@@ -173,6 +175,7 @@ struct import_request {
 	const char		*job_id, *dir;		/* NULL: a new export */
 	const char *const	*only;			/* tables, NULL-ended; NULL: all */
 	const char *const	*company_ids, *const *location_ids;	/* NULL: all of the server's */
+	int64_t			 time_offset_ms;	/* 0: not given */
 	bool			 dry_run, schema_only, keep, single;
 };
 /* Told once, from the loop, how it ended; never when the server ends before. */
@@ -207,7 +210,13 @@ void	 departed_go_back(struct supervisor *);		/* once the window is empty */
 
 /* gaps.c */
 void	 gaps_init(struct supervisor *);
+/* A range that is on record already is not recorded once more. */
 int	 gaps_record(struct supervisor *, uint64_t from, uint64_t to, const char *why) MUST_CHECK;
+
+/* mend.c */
+int	 mend_open(struct supervisor *, struct err *) MUST_CHECK;	/* opens the store */
+int	 mend_tell(struct supervisor *, struct err *) MUST_CHECK;	/* what the store has lost, before anything is delivered */
+int	 mend(struct supervisor *, struct err *) MUST_CHECK;		/* store_mend(), and what follows from it; the writer rests */
 
 /* status.c */
 void	 status_json(struct supervisor *, struct buf *, bool *degraded_r);

@@ -221,6 +221,17 @@ flow_stored(void *ctx, size_t n)
 	worker_call_begins(d->life.w);		/* it does not hang */
 }
 
+/* All batches together are to be no larger than one may be, but for a driver that gets one ahead. */
+static bool
+is_enough(const struct deliver *d)
+{
+	const struct flight	*f = &d->flight;
+
+	if (f->n == 1 && (d->life.driver->caps & DRV_CAP_AHEAD) != 0)
+		return false;
+	return f->n == FLIGHT_MOST || f->events >= d->rules.events || f->bytes >= d->rules.bytes;
+}
+
 /* One that is due, unless enough is under way; NULL: none.  Then the driver is told when there may be one. */
 static struct batch *
 take_due(struct deliver *d)
@@ -230,7 +241,7 @@ take_due(struct deliver *d)
 	struct err	 err;
 	uint64_t	 many;
 
-	if (d->flight.n == FLIGHT_MOST || d->flight.events >= d->rules.events || d->flight.bytes >= d->rules.bytes)
+	if (is_enough(d))
 		return NULL;
 	worker_lock(w);
 	if (read(w->flow_fd, &many, sizeof(many)) == -1)

@@ -145,7 +145,7 @@ pg_test(const struct drv_env *env, struct err *err)
 const struct driver driver_postgres = {
 	.abi		= DRIVER_ABI,
 	.id		= "postgres",
-	.caps		= DRV_CAP_IDEMPOTENT | DRV_CAP_ATOMIC | DRV_CAP_SCHEMA,
+	.caps		= DRV_CAP_IDEMPOTENT | DRV_CAP_ATOMIC | DRV_CAP_SCHEMA | DRV_CAP_AHEAD,
 	.batch_events	= BATCH_EVENTS,
 	.batch_bytes	= BATCH_BYTES,
 	.validate	= pg_validate,

@@ -16,6 +16,7 @@ sql_fold_begin(struct sql_fold *f, size_t nevents, const struct sql_seen *seen, 
 {
 	sql_arena_reset(&f->arena);
 	f->seen = seen;
+	f->before = NULL;
 	f->nevents = nevents;
 	f->ngroups = f->groups_cap = f->nrows = f->nstale = 0;
 	f->groups = NULL;
@@ -28,6 +29,12 @@ sql_fold_begin(struct sql_fold *f, size_t nevents, const struct sql_seen *seen, 
 	memset(f->slots, 0, f->nslots * sizeof(struct sql_row *));
 	memset(f->of_event, 0, (nevents + 1) * sizeof(struct sql_row *));
 	return 0;
+}
+
+void
+sql_fold_behind(struct sql_fold *f, const struct sql_fold *before)
+{
+	f->before = before;
 }
 
 void
@@ -184,11 +191,22 @@ read_event(struct sql_fold *f, const struct sql_table *t, struct sql_version *ve
 	return identity(f, t, f->scratch, key_r, err);
 }
 
+/* The change that the batches before made of this row last, as far as is known. */
+static struct sql_mvcc
+latest_before(const struct sql_fold *f, const struct sql_table *t, struct slice key)
+{
+	const struct sql_row	*r = f->before == NULL ? NULL : *slot_of(f->before, t, key);
+
+	if (r != NULL)
+		return r->mvcc;
+	return f->seen == NULL ? (struct sql_mvcc){ .known = false } : sql_seen_get(f->seen, t->id, key);
+}
+
 int
 sql_fold_add(struct sql_fold *f, struct sql_table *t, struct sql_version *version, const struct event *ev, size_t index,
     struct err *err)
 {
-	struct sql_mvcc	 mvcc = sql_mvcc_parse(ev->mvcc_timestamp), latest = { .known = false };
+	struct sql_mvcc	 mvcc = sql_mvcc_parse(ev->mvcc_timestamp), latest;
 	struct sql_row	**slot, *r;
 	struct slice	 key;
 	bool		 is_new;
@@ -197,10 +215,7 @@ sql_fold_add(struct sql_fold *f, struct sql_table *t, struct sql_version *versio
 		return -1;
 	slot = slot_of(f, t, key);
 	is_new = *slot == NULL;
-	if (!is_new)
-		latest = (*slot)->mvcc;
-	else if (f->seen != NULL)
-		latest = sql_seen_get(f->seen, t->id, key);
+	latest = is_new ? latest_before(f, t, key) : (*slot)->mvcc;
 	if (sql_mvcc_older(mvcc, latest)) {
 		f->nstale++;
 		return 0;

@@ -48,6 +48,7 @@ struct sql_fold {
 	/* private */
 	struct sql_arena	 arena;
 	const struct sql_seen	*seen;
+	const struct sql_fold	*before;
 	size_t			 nevents;
 	size_t			 groups_cap;
 	struct sql_row	       **slots;
@@ -62,6 +63,9 @@ struct sql_fold {
  * tables must not get new columns.  `seen` may be NULL: then only the batch counts.
  */
 int	 sql_fold_begin(struct sql_fold *, size_t nevents, const struct sql_seen *seen, struct err *) MUST_CHECK;
+
+/* Right after sql_fold_begin(): the rows of `before`, another fold with the same `seen`, count as if they were remembered. */
+void	 sql_fold_behind(struct sql_fold *, const struct sql_fold *before);
 
 /*
  * Adds event `index`, in stream order.  `version` may be NULL for a DELETE.  The event's memory must

@@ -50,17 +50,21 @@ version_fetch(struct sql_store *s, const struct event *ev, struct sql_version **
 	return DRV_STORED;
 }
 
+static void
+target_look_up(struct sql_store *s, const struct event *ev, struct sql_target *t)
+{
+	*t = (struct sql_target){ .table = sql_tables_find(&s->tables, ev->table) };
+	if (t->table != NULL && ev->op != EVENT_DELETE)
+		t->version = sql_table_version(t->table, ev->model_version);
+}
+
 static enum drv_result
 target_find(struct sql_store *s, const struct event *ev, struct sql_target *t, struct err *err)
 {
 	enum drv_result	 r;
 
-	*t = (struct sql_target){ .table = sql_tables_find(&s->tables, ev->table) };
-	if (ev->op == EVENT_DELETE)
-		return DRV_STORED;
-	if (t->table != NULL)
-		t->version = sql_table_version(t->table, ev->model_version);
-	if (t->version != NULL)
+	target_look_up(s, ev, t);
+	if (t->version != NULL || ev->op == EVENT_DELETE)
 		return DRV_STORED;
 	if ((r = version_fetch(s, ev, &t->version, err)) == DRV_STORED)
 		t->table = sql_tables_find(&s->tables, ev->table);
@@ -215,12 +219,34 @@ table_read(struct sql_store *s, struct sql_table *t, struct err *err)
 	return DRV_STORED;
 }
 
+static bool
+is_read(const struct sql_store *s, const struct sql_table *t)
+{
+	return t->generation == s->generation && t->nheld == t->ncols;
+}
+
 enum drv_result
 sql_place_read(struct sql_store *s, struct sql_table *t, struct err *err)
 {
-	if (t->generation == s->generation && t->nheld == t->ncols)
-		return DRV_STORED;
-	return table_read(s, t, err);
+	return is_read(s, t) ? DRV_STORED : table_read(s, t, err);
+}
+
+static enum drv_result
+target_is_known(struct sql_store *s, const struct event *ev, struct sql_target *t, struct err *err)
+{
+	(void)err;
+	target_look_up(s, ev, t);
+	if (t->table == NULL || !is_read(s, t->table))
+		return DRV_RETRY;
+	return ev->op == EVENT_DELETE || (t->version != NULL && t->version->in_place) ? DRV_STORED : DRV_RETRY;
+}
+
+bool
+sql_place_known(struct sql_store *s, const struct drv_batch *b)
+{
+	struct drv_outcome	 out;
+
+	return targets_reserve(s, b->n, &out.err) == DRV_STORED && each_target(s, b, &out, target_is_known) == DRV_STORED;
 }
 
 enum drv_result

@@ -15,6 +15,9 @@ enum drv_result sql_place_versions(struct sql_store *, const struct drv_batch *,
 /* Makes sure that the destination has the tables and columns; inside of what begin() began. */
 enum drv_result sql_place_tables(struct sql_store *, const struct drv_batch *, struct drv_outcome *);
 
+/* As sql_place_versions(), when tables and columns are all known to be in place; false: they are not. */
+bool	 sql_place_known(struct sql_store *, const struct drv_batch *) MUST_CHECK;
+
 /* All events of a batch go to one target, whatever table they name.  Instead of sql_place_versions(). */
 enum drv_result sql_place_all(struct sql_store *, const struct drv_batch *, const struct sql_target *, struct err *);
 

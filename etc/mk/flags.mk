@@ -10,8 +10,9 @@ DESTDIR   ?=
 BINDIR     = $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/eds
 DRIVERDIR  = $(PREFIX)/lib/eds/drivers
-MANDIR     = $(PREFIX)/share/man
-DOCDIR     = $(PREFIX)/share/doc/eds
+SHAREDIR   = $(PREFIX)/share
+MANDIR     = $(SHAREDIR)/man
+DOCDIR     = $(SHAREDIR)/doc/eds
 UNITDIR   ?= $(PREFIX)/lib/systemd/system
 
 WARNINGS   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

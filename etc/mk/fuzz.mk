@@ -28,6 +28,7 @@ FUZZ_SRC_fuzz_mysql  = $(FUZZ_SRC) $(SRC_SQL) $(addprefix drivers/mysql/mysql_,t
 FUZZ_LIBS_fuzz_mysql = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_notice = $(FUZZ_SRC) supervisor/hq/notice.c
 FUZZ_LIBS_fuzz_notice = $(FUZZ_LIBS) $(call pc,jansson zlib)
+FUZZ_SRC_fuzz_pages  = $(FUZZ_SRC) supervisor/store/pages.c
 FUZZ_SRC_fuzz_postgres = $(FUZZ_SRC) drivers/postgres/postgres_url.c drivers/postgres/postgres_value.c $(SRC_SQL)
 FUZZ_LIBS_fuzz_postgres = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_reply  = $(FUZZ_SRC) supervisor/upstream/reply.c supervisor/upstream/consumer.c

@@ -234,6 +234,8 @@ child_feed(struct child *c)
 	else if (fanout_step_over(&c->cursor, c->host.source, &err) == -1)
 		fed = -1;	/* what is not for this destination must not wait for its worker */
 	c->credit.events += held_back;
+	if (fed == -1 && err.code == ERR_INVALID)
+		fed = 0;	/* damage in the journal: the supervisor mends it and feeds again */
 	if (fed == -1) {
 		lost(c, err.text);
 		return;

@@ -9,10 +9,10 @@
 #include "ipc/base/buf.h"
 #include "ipc/base/hash.h"
 #include "supervisor/store/journal.h"
+#include "supervisor/store/pages.h"
 #include "supervisor/store/store_private.h"
 
 #define HEAD	12		/* checksum and subject length */
-#define MAPPED_MOST	(16u << 20)	/* bytes read before their pages are given back */
 #define PAGE	4096u		/* of LMDB; a larger one only makes the costs an estimate */
 #define ENTRY	32u		/* what LMDB adds to an entry, key included */
 
@@ -23,7 +23,6 @@ struct journal {
 	struct journal_stats	 stats;		/* as the reading thread knows them */
 	struct journal_stats	 work;		/* as the writing one left them */
 	bool			 unsure;	/* the last append failed, but may have reached the disk */
-	size_t			 mapped;	/* bytes read since the pages were given back */
 };
 
 static void
@@ -87,24 +86,33 @@ int
 journal_open(struct journal **j_r, struct store *st, uint64_t limit, struct err *err)
 {
 	struct journal	*j = calloc(1, sizeof(*j));
-	MDB_txn		*txn;
-	int		 rc;
 
 	if (j == NULL)
 		return err_set(err, ERR_NOMEM, "journal");
 	j->store = st;
 	j->limit = limit;
 	j->thread = pthread_self();
-	if ((rc = store_begin(st, MDB_RDONLY, &txn)) == 0) {
+	if (journal_reopened(j, err) == -1) {
+		free(j);
+		return -1;
+	}
+	*j_r = j;
+	return 0;
+}
+
+int
+journal_reopened(struct journal *j, struct err *err)
+{
+	MDB_txn	*txn;
+	int	 rc;
+
+	if ((rc = store_begin(j->store, MDB_RDONLY, &txn)) == 0) {
 		rc = measure(j, txn);
 		mdb_txn_abort(txn);
 	}
-	if (rc != 0) {
-		free(j);
-		return store_error(st, rc, "opening the journal", err);
-	}
+	if (rc != 0)
+		return store_error(j->store, rc, "opening the journal", err);
 	journal_publish(j);
-	*j_r = j;
 	return 0;
 }
 
@@ -211,64 +219,99 @@ journal_append(struct journal *j, const struct journal_entry *v, size_t n, struc
 	return over ? full(j, err) : store_error(j->store, rc, "writing the journal", err);
 }
 
-static struct journal_entry
-entry_of(const MDB_val *k, const MDB_val *v)
+bool
+journal_entry_of(struct slice key, struct slice value, struct journal_entry *e_r)
 {
-	struct journal_entry	 e = { .seq = store_get_u64(k->mv_data) };
-	const uint8_t		*p = v->mv_data;
-	uint32_t		 subject;
+	const uint8_t	*p = (const uint8_t *)value.p;
+	uint32_t	 subject;
 
-	if (v->mv_size < HEAD)
-		return e;
+	if (key.n != 8 || (*e_r = (struct journal_entry){ .seq = store_get_u64(key.p) }).seq == 0)
+		return false;
+	if (value.n < HEAD)
+		return true;
 	subject = get_u32(p + 8);
-	if (subject > v->mv_size - HEAD || hash_xxh64((struct slice){ (const char *)p + 8, v->mv_size - 8 }) != store_get_u64(p))
-		return e;
-	e.subject = (struct slice){ (const char *)p + HEAD, subject };
-	e.payload = (struct slice){ (const char *)p + HEAD + subject, v->mv_size - HEAD - subject };
-	return e;
+	if (subject > value.n - HEAD || hash_xxh64((struct slice){ value.p + 8, value.n - 8 }) != store_get_u64(p))
+		return true;
+	e_r->subject = (struct slice){ value.p + HEAD, subject };
+	e_r->payload = (struct slice){ value.p + HEAD + subject, value.n - HEAD - subject };
+	return true;
 }
 
+struct read {
+	struct journal	*journal;
+	journal_fn	 fn;
+	void		*arg;
+	bool		 stopped;	/* by fn */
+	bool		 hole;		/* pages that cannot be read */
+};
+
+static int
+read_one(void *arg, struct slice key, struct slice value)
+{
+	struct read		*r = arg;
+	struct journal_entry	 e;
+
+	if (r->hole)
+		return 1;
+	if (!journal_entry_of(key, value, &e)) {
+		r->hole = true;
+		return 1;
+	}
+	if (e.payload.p == NULL)
+		r->journal->stats.damaged++;
+	r->stopped = r->fn(r->arg, &e) != 0;
+	return r->stopped;
+}
+
+static void
+read_hole(void *arg, struct slice after, struct slice before)
+{
+	struct read	*r = arg;
+
+	(void)after;
+	(void)before;
+	r->hole = true;
+}
+
+static int
+read_pages(struct store *st, const uint8_t key[8], struct read *r, struct err *err)
+{
+	const struct pages_visitor	 v = { read_one, read_hole, r };
+	struct buf			 path = { 0 };
+	int				 rc = 0;
+
+	if (st->pages == NULL) {
+		buf_printf(&path, "%s/data.mdb", st->path);
+		rc = path.oom ? err_set(err, ERR_NOMEM, "journal") : pages_open(&st->pages, buf_cstr(&path), err);
+		buf_free(&path);
+	}
+	if (rc == 0)
+		rc = pages_newest(st->pages, err);
+	return rc == 0 ? pages_walk(st->pages, store_db_name(STORE_JOURNAL), (struct slice){ (const char *)key, 8 }, &v, err) : rc;
+}
+
+/* LMDB's transaction keeps the pages from being used again; the reading itself goes by pages that are checked. */
 int
 journal_read(struct journal *j, uint64_t after, journal_fn fn, void *arg, struct err *err)
 {
+	struct read	 r = { .journal = j, .fn = fn, .arg = arg };
+	struct store	*st = j->store;
 	MDB_txn		*txn;
-	MDB_cursor	*cur = NULL;
 	uint8_t		 key[8];
-	MDB_val		 k = { sizeof(key), key }, v;
 	int		 rc;
 
 	if (after >= j->stats.last_seq)
 		return 0;
-	store_put_u64(key, after + 1);
-	if ((rc = store_begin(j->store, MDB_RDONLY, &txn)) != 0)
-		return store_error(j->store, rc, "reading the journal", err);
-	j->store->walks++;
-	if ((rc = mdb_cursor_open(txn, j->store->db[STORE_JOURNAL], &cur)) != 0)
-		goto out;
-	for (rc = mdb_cursor_get(cur, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
-		struct journal_entry e;
-
-		if (k.mv_size != 8)
-			continue;
-		e = entry_of(&k, &v);
-		j->mapped += v.mv_size;
-		if (e.payload.p == NULL)
-			j->stats.damaged++;
-		if (fn(arg, &e) != 0)
-			break;
-	}
-	if (rc == MDB_NOTFOUND)
-		rc = 0;
-out:
-	if (cur != NULL)
-		mdb_cursor_close(cur);
+	store_put_u64(key, after);
+	if ((rc = store_begin(st, MDB_RDONLY, &txn)) != 0)
+		return store_error(st, rc, "reading the journal", err);
+	st->walks++;
+	rc = read_pages(st, key, &r, err);
 	mdb_txn_abort(txn);
-	j->store->walks--;
-	if (j->mapped >= MAPPED_MOST) {
-		store_give_back_pages(j->store);
-		j->mapped = 0;
-	}
-	return rc == 0 ? 0 : store_error(j->store, rc, "reading the journal", err);
+	st->walks--;
+	if (rc == -1 && err->code != ERR_INVALID)
+		return err_prefix(err, "reading the journal");
+	return rc == -1 || r.hole ? store_error(st, MDB_CORRUPTED, "reading the journal", err) : 0;
 }
 
 int

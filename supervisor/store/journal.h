@@ -26,6 +26,7 @@ struct journal_stats {
 /* `limit_bytes` 0: there is no journal, nothing can be appended. */
 int	 journal_open(struct journal **, struct store *, uint64_t limit_bytes, struct err *) MUST_CHECK;
 void	 journal_close(struct journal **);
+int	 journal_reopened(struct journal *, struct err *) MUST_CHECK;	/* after store_mend() built the store anew */
 
 /*
  * append and trim may run in another thread than everything else; then the figures below
@@ -45,8 +46,9 @@ const struct journal_stats *journal_stats(const struct journal *);
 int	 journal_append(struct journal *, const struct journal_entry *, size_t n, struct err *) MUST_CHECK;
 
 /*
- * Walks the entries with a sequence > after, in order, until fn answers non-zero.  An entry
- * that cannot be read is handed to fn with payload.p == NULL.  Slices die with the call.
+ * Walks the entries with a sequence > after, in order, until fn answers non-zero.  An entry whose
+ * bytes were changed is handed to fn with payload.p == NULL.  ERR_INVALID: whole pages cannot be read; entries up to there
+ * were handed out, and store_mend() is due.  Slices die with the call.
  */
 typedef int (*journal_fn)(void *arg, const struct journal_entry *);
 int	 journal_read(struct journal *, uint64_t after, journal_fn, void *arg, struct err *) MUST_CHECK;

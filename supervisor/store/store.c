@@ -9,26 +9,13 @@
  *	quarantine	destination NUL seq (8)    -> attempts (8) at_ms (8) lengths (2 x 4) subject reason payload
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ipc/base/buf.h"
 #include "supervisor/store/store.h"
 #include "supervisor/store/store_private.h"
-
-#define STORE_VERSION	1
-#define STORE_MAP_SIZE	((size_t)1 << 36)	/* address space, not disk: room for the largest journal */
-
-static const char *const db_names[STORE_DBS] = {
-	[STORE_META] = "meta", [STORE_CURSORS] = "cursors", [STORE_TABLES] = "tables",
-	[STORE_SCHEMAS] = "schemas", [STORE_QUARANTINE] = "quarantine", [STORE_JOURNAL] = "journal",
-};
 
 void
 store_put_u64(uint8_t *out, uint64_t v)
@@ -46,68 +33,6 @@ store_get_u64(const void *p)
 	for (int i = 0; i < 8; i++)
 		v = v << 8 | b[i];
 	return v;
-}
-
-int
-store_error(struct store *st, int rc, const char *what, struct err *err)
-{
-	if (rc == MDB_PANIC || rc == EIO || rc == ENOSPC || rc == EDQUOT)
-		atomic_store(&st->broken, true);
-	switch (rc) {
-	case MDB_NOTFOUND:
-		return err_set(err, ERR_NOTFOUND, "%s: not found", what);
-	case MDB_MAP_FULL:
-	case ENOSPC:
-	case EDQUOT:
-		return err_set(err, ERR_FULL, "%s: no room for the store %s; free some disk space", what, st->path);
-	case MDB_PANIC:	/* a write failed before */
-	case EIO:	/* also LMDB's word for a write that was cut short */
-		return err_set(err, ERR_IO, "%s: the store %s cannot be read or written; look for a full or failing disk", what, st->path);
-	case ENOMEM:
-		return err_set(err, ERR_NOMEM, "%s", what);
-	case MDB_CORRUPTED:
-	case MDB_PAGE_NOTFOUND:
-	case MDB_INVALID:
-		return err_set(err, ERR_INVALID, "%s: the store %s is damaged (%s); stop the server, move the directory "
-		    "away and start again: delivery then resumes where the stream's consumer stands", what, st->path,
-		    mdb_strerror(rc));
-	default:
-		return err_set(err, ERR_IO, "%s: store %s: %s", what, st->path, mdb_strerror(rc));
-	}
-}
-
-/* Writers of the thread that opened the store share its batch while one is open; others wait for LMDB's lock. */
-int
-store_begin(struct store *st, unsigned flags, MDB_txn **txn_r)
-{
-	return st->env == NULL ? MDB_PANIC : mdb_txn_begin(st->env, NULL, flags, txn_r);
-}
-
-/* Without MDB_NOTLS a callback that is given entries could not look at others. */
-static int
-open_env(struct store *st)
-{
-	int	 rc;
-
-	if ((rc = mdb_env_create(&st->env)) != 0)
-		return rc;
-	if ((rc = mdb_env_set_maxdbs(st->env, STORE_DBS)) == 0 && (rc = mdb_env_set_mapsize(st->env, STORE_MAP_SIZE)) == 0)
-		rc = mdb_env_open(st->env, st->path, MDB_NORDAHEAD | MDB_NOTLS, 0600);
-	return rc;
-}
-
-/* Ends the transaction. */
-static int
-name_dbs(struct store *st, MDB_txn *txn, unsigned flags)
-{
-	int	 rc = 0;
-
-	for (int i = 0; i < STORE_DBS && rc == 0; i++)
-		rc = mdb_dbi_open(txn, db_names[i], flags, &st->db[i]);
-	if (rc == 0)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
-	return rc;
 }
 
 int
@@ -141,8 +66,8 @@ store_write_end(struct store *st, MDB_txn *txn, int rc, const char *what, struct
 	return 0;
 }
 
-static int
-put_one(struct store *st, enum store_db db, struct slice key, struct slice value, const char *what, struct err *err)
+int
+store_put(struct store *st, enum store_db db, struct slice key, struct slice value, const char *what, struct err *err)
 {
 	MDB_txn	*txn;
 	MDB_val	 k = { key.n, (void *)(uintptr_t)key.p };
@@ -153,8 +78,8 @@ put_one(struct store *st, enum store_db db, struct slice key, struct slice value
 	return store_write_end(st, txn, mdb_put(txn, st->db[db], &k, &v, 0), what, err);
 }
 
-static int
-get_one(struct store *st, enum store_db db, struct slice key, struct buf *out, const char *what, struct err *err)
+int
+store_get(struct store *st, enum store_db db, struct slice key, struct buf *out, const char *what, struct err *err)
 {
 	MDB_txn	*txn;
 	MDB_val	 k = { key.n, (void *)(uintptr_t)key.p }, v;
@@ -200,150 +125,6 @@ out:
 	mdb_txn_abort(txn);
 	st->walks--;
 	return rc == 0 ? 0 : store_error(st, rc, what, err);
-}
-
-static int
-check_version(struct store *st, struct err *err)
-{
-	struct buf	 have = { 0 };
-	uint64_t	 v = 0;
-	int		 rc;
-
-	rc = get_one(st, STORE_META, SLICE("version"), &have, "version of the store", err);
-	if (rc == -1 && err->code == ERR_NOTFOUND) {
-		char text[16];
-
-		(void)snprintf(text, sizeof(text), "%d", STORE_VERSION);
-		rc = put_one(st, STORE_META, SLICE("version"), slice_of(text), "version of the store", err);
-	} else if (rc == 0 && (!slice_u64(buf_slice(&have), &v) || v == 0 || v > STORE_VERSION))
-		rc = err_set(err, ERR_INVALID, "the store %s has version %s, this program knows up to %d; install a newer eds",
-		    st->path, buf_cstr(&have), STORE_VERSION);
-	buf_free(&have);
-	return rc;
-}
-
-static int
-open_dbs(struct store *st, struct err *err)
-{
-	MDB_txn	*txn;
-	int	 rc;
-
-	if ((rc = store_begin(st, 0, &txn)) == 0)
-		rc = name_dbs(st, txn, MDB_CREATE);
-	return rc == 0 ? 0 : store_error(st, rc, "opening the store", err);
-}
-
-/* LMDB does not tell where its map is; the kernel does. */
-static void
-find_map(struct store *st)
-{
-	struct buf	 name = { 0 };
-	char		 line[5000];
-	FILE		*f = fopen("/proc/self/maps", "re");
-	uintptr_t	 from, to;
-	char		*path;
-
-	buf_printf(&name, "%s/data.mdb\n", st->path);
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if ((path = strchr(line, '/')) != NULL && strcmp(path, buf_cstr(&name)) == 0 &&
-		    sscanf(line, "%lx-%lx", &from, &to) == 2) {
-			st->map = (void *)from;
-			break;
-		}
-	if (f != NULL)
-		(void)fclose(f);
-	buf_free(&name);
-}
-
-int
-store_mend(struct store *st, struct err *err)
-{
-	MDB_txn	*txn;
-	int	 rc;
-
-	if (!atomic_load(&st->broken) || st->walks > 0 || st->batch != NULL)
-		return 0;
-	if (store_begin(st, MDB_RDONLY, &txn) == 0) {
-		mdb_txn_abort(txn);	/* not one of those failures */
-		atomic_store(&st->broken, false);
-		return 0;
-	}
-	mdb_env_close(st->env);
-	st->env = NULL;
-	st->map = NULL;
-	if ((rc = open_env(st)) == 0 && (rc = store_begin(st, MDB_RDONLY, &txn)) == 0)
-		rc = name_dbs(st, txn, 0);
-	if (rc != 0) {
-		mdb_env_close(st->env);
-		st->env = NULL;
-		return store_error(st, rc, "opening the store again", err);
-	}
-	find_map(st);
-	atomic_store(&st->broken, false);
-	return 0;
-}
-
-void
-store_give_back_pages(struct store *st)
-{
-	MDB_envinfo	 info;
-	MDB_stat	 stat;
-
-	if (st->map != NULL && mdb_env_info(st->env, &info) == 0 && mdb_env_stat(st->env, &stat) == 0)
-		(void)madvise(st->map, (info.me_last_pgno + 1) * stat.ms_psize, MADV_DONTNEED);
-}
-
-int
-store_open(struct store **st_r, const char *data_dir, struct err *err)
-{
-	struct store	*st;
-	struct buf	 path = { 0 };
-	int		 rc, dead;
-
-	if ((st = calloc(1, sizeof(*st))) == NULL)
-		return err_set(err, ERR_NOMEM, "store");
-	st->thread = pthread_self();
-	buf_printf(&path, "%s/store", data_dir);
-	if ((st->path = buf_steal(&path)) == NULL) {
-		(void)err_set(err, ERR_NOMEM, "store");
-		goto fail;
-	}
-	if (mkdir(st->path, 0700) == -1 && errno != EEXIST) {
-		(void)err_sys(err, "cannot create the store %s", st->path);
-		goto fail;
-	}
-	if ((rc = open_env(st)) != 0) {
-		(void)store_error(st, rc, "opening the store", err);
-		goto fail;
-	}
-	if ((rc = mdb_reader_check(st->env, &dead)) != 0) {
-		(void)store_error(st, rc, "opening the store", err);
-		goto fail;
-	}
-	if (open_dbs(st, err) == -1 || check_version(st, err) == -1)
-		goto fail;
-	find_map(st);
-	*st_r = st;
-	return 0;
-fail:
-	store_close(&st);
-	return -1;
-}
-
-void
-store_close(struct store **stp)
-{
-	struct store	*st = *stp;
-
-	if (st == NULL)
-		return;
-	if (st->batch != NULL)
-		mdb_txn_abort(st->batch);
-	if (st->env != NULL)
-		mdb_env_close(st->env);
-	free(st->path);
-	free(st);
-	*stp = NULL;
 }
 
 int
@@ -402,7 +183,7 @@ store_cursor_get(struct store *st, const char *destination, uint64_t *seq_r, str
 	struct buf	 b = { 0 };
 	int		 rc;
 
-	if ((rc = get_one(st, STORE_CURSORS, slice_of(destination), &b, "cursor", err)) == 0) {
+	if ((rc = store_get(st, STORE_CURSORS, slice_of(destination), &b, "cursor", err)) == 0) {
 		if (b.len == 8)
 			*seq_r = store_get_u64(b.data);
 		else
@@ -450,7 +231,7 @@ store_table_version_put(struct store *st, const char *destination, struct slice 
 
 	two_part_key(&key, slice_of(destination), table);
 	rc = key.oom ? err_set(err, ERR_NOMEM, "table version") :
-	    put_one(st, STORE_TABLES, buf_slice(&key), version, "table version", err);
+	    store_put(st, STORE_TABLES, buf_slice(&key), version, "table version", err);
 	buf_free(&key);
 	return rc;
 }
@@ -475,7 +256,7 @@ store_schema_put(struct store *st, struct slice table, struct slice version, str
 	int		 rc;
 
 	two_part_key(&key, table, version);
-	rc = key.oom ? err_set(err, ERR_NOMEM, "schema") : put_one(st, STORE_SCHEMAS, buf_slice(&key), json, "schema", err);
+	rc = key.oom ? err_set(err, ERR_NOMEM, "schema") : store_put(st, STORE_SCHEMAS, buf_slice(&key), json, "schema", err);
 	buf_free(&key);
 	return rc;
 }
@@ -487,7 +268,7 @@ store_schema_get(struct store *st, struct slice table, struct slice version, str
 	int		 rc;
 
 	two_part_key(&key, table, version);
-	rc = key.oom ? err_set(err, ERR_NOMEM, "schema") : get_one(st, STORE_SCHEMAS, buf_slice(&key), json, "schema", err);
+	rc = key.oom ? err_set(err, ERR_NOMEM, "schema") : store_get(st, STORE_SCHEMAS, buf_slice(&key), json, "schema", err);
 	buf_free(&key);
 	return rc;
 }
@@ -498,7 +279,7 @@ store_fact_put(struct store *st, const char *name, struct slice value, struct er
 	char	 key[100];
 
 	(void)snprintf(key, sizeof(key), "fact:%s", name);
-	return put_one(st, STORE_META, slice_of(key), value, name, err);
+	return store_put(st, STORE_META, slice_of(key), value, name, err);
 }
 
 int
@@ -507,7 +288,7 @@ store_fact_get(struct store *st, const char *name, struct buf *value, struct err
 	char	 key[100];
 
 	(void)snprintf(key, sizeof(key), "fact:%s", name);
-	return get_one(st, STORE_META, slice_of(key), value, name, err);
+	return store_get(st, STORE_META, slice_of(key), value, name, err);
 }
 
 static void
@@ -536,7 +317,7 @@ store_quarantine_put(struct store *st, const char *destination, const struct sto
 	buf_adds_slice(&val, q->reason);
 	buf_adds_slice(&val, q->payload);
 	rc = key.oom || val.oom ? err_set(err, ERR_NOMEM, "quarantine") :
-	    put_one(st, STORE_QUARANTINE, buf_slice(&key), buf_slice(&val), "quarantine", err);
+	    store_put(st, STORE_QUARANTINE, buf_slice(&key), buf_slice(&val), "quarantine", err);
 	buf_free(&key);
 	buf_free(&val);
 	return rc;
@@ -550,7 +331,7 @@ store_quarantine_has(struct store *st, const char *destination, uint64_t seq)
 	bool		 has;
 
 	quarantine_key(&key, destination, seq);
-	has = !key.oom && get_one(st, STORE_QUARANTINE, buf_slice(&key), &val, "quarantine", &err) == 0;
+	has = !key.oom && store_get(st, STORE_QUARANTINE, buf_slice(&key), &val, "quarantine", &err) == 0;
 	buf_free(&key);
 	buf_free(&val);
 	return has;
@@ -635,5 +416,43 @@ store_quarantine_drop(struct store *st, const char *destination, uint64_t seq, s
 		rc = store_write_end(st, txn, mdb_del(txn, st->db[STORE_QUARANTINE], &k, NULL), "quarantine", err);
 	}
 	buf_free(&key);
+	return rc;
+}
+
+struct lost_walk {
+	store_lost_fn	 fn;
+	void		*arg;
+};
+
+/* "from-to from-to ..." */
+static int
+tell_losses(struct slice text, const struct lost_walk *w)
+{
+	struct slice	 one, from;
+	uint64_t	 a, b;
+
+	while (slice_cut(&text, ' ', &one))
+		if (slice_cut(&one, '-', &from) && slice_u64(from, &a) && slice_u64(one, &b) && w->fn(w->arg, a, b) != 0)
+			return 1;
+	return 0;
+}
+
+int
+store_lost_each(struct store *st, store_lost_fn fn, void *arg, struct err *err)
+{
+	const struct lost_walk	 w = { fn, arg };
+	struct buf		 text = { 0 };
+	struct err		 none = { 0 };
+	int			 rc;
+
+	if (store_get(st, STORE_META, SLICE(STORE_LOST_FACT), &text, "lost events", &none) == -1) {
+		if (none.code == ERR_NOTFOUND)
+			return 0;
+		*err = none;
+		return -1;
+	}
+	rc = text.len == 0 || tell_losses(buf_slice(&text), &w) != 0 ? 0 :
+	    store_put(st, STORE_META, SLICE(STORE_LOST_FACT), SLICE(""), "lost events", err);
+	buf_free(&text);
 	return rc;
 }

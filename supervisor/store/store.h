@@ -3,7 +3,6 @@
 
 #include "ipc/base/buf.h"
 #include "ipc/base/err.h"
-#include "ipc/base/buf.h"
 
 /*
  * What must survive: one LMDB environment, <data-dir>/store, written by the
@@ -13,18 +12,36 @@
 struct store;
 
 /*
- * Opens or creates.  ERR_CONFLICT: another supervisor has it.  ERR_INVALID: made by a newer
- * version, or damaged: the text says which and what to do.
+ * Opens or creates.  A damaged store is built anew from what can be read of it.  ERR_CONFLICT: another supervisor has it.
+ * ERR_INVALID: made by a newer version, or too damaged: the text says which and what to do.
  */
 int	 store_open(struct store **, const char *data_dir, struct err *) MUST_CHECK;
 void	 store_close(struct store **);
 
+/* The same; tick (fn may be NULL) is called now and then while a damaged store is built anew, then and later. */
+struct rebuild_tick {
+	void	(*fn)(void *arg);
+	void	*arg;
+};
+int	 store_open_patiently(struct store **, const char *data_dir, struct rebuild_tick, struct err *) MUST_CHECK;
+
 /*
- * After certain failed writes LMDB refuses everything until the store is opened again.  store_mend()
- * does that, when it is needed; nobody else may be using the store meanwhile.  What is
- * durable is there afterwards.
+ * After certain failed writes LMDB refuses everything until the store is opened again, and a store in which damage was seen
+ * has to be built anew.  store_mend() does that, when it is needed; nobody else may be using the store meanwhile.  What is
+ * durable, or can be read, is there afterwards.
  */
 int	 store_mend(struct store *, struct err *) MUST_CHECK;
+bool	 store_damaged(const struct store *);		/* damage was seen: store_mend() is due */
+
+/* Once after a damaged store was built anew: where the damaged one was kept, for the caller to free(); else NULL. */
+char	*store_kept(struct store *) MUST_CHECK;
+
+/*
+ * The sequences that the journal has lost to damage and that were not told yet.  When fn has answered 0 to
+ * all of them they count as told.
+ */
+typedef int (*store_lost_fn)(void *arg, uint64_t from, uint64_t to);
+int	 store_lost_each(struct store *, store_lost_fn, void *arg, struct err *) MUST_CHECK;
 
 /* Cursors: the stream sequence up to which a destination has everything of its route. */
 struct store_cursor {

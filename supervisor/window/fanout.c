@@ -53,7 +53,9 @@ from_journal(void *arg, const struct journal_entry *e)
 	struct feed	*f = arg;
 
 	if (e->payload.p == NULL) {
-		f->src->damaged(f->src->arg, e->seq);
+		f->stopped = f->src->damaged(f->src->arg, e->seq) != 0;
+		if (f->stopped)
+			return 1;
 		cursor_skip_to(f->cursor, e->seq);
 		return 0;
 	}

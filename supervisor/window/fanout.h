@@ -18,8 +18,8 @@ struct fanout_source {
 	const struct routes	*routes;
 	uint64_t		 spilled;	/* highest sequence that left the window for the journal */
 
-	/* An entry of the journal that cannot be read any more is named, and then stepped over. */
-	void	(*damaged)(void *arg, uint64_t seq);
+	/* An entry of the journal that cannot be read any more is put on record; when that answers 0 it is stepped over. */
+	int	(*damaged)(void *arg, uint64_t seq);
 	void	*arg;
 };
 

@@ -74,13 +74,11 @@ prepare(struct store *s)
 	buf_adds(q, ") SELECT ");
 	for (size_t i = 0; i < CHANGE_COLUMNS; i++)
 		buf_printf(q, "%su.%s%s", i == 0 ? "" : ", ", change_columns[i], types[type_of(i)].cast);
-	buf_adds(q, " FROM unnest(");
+	buf_adds(q, " FROM (SELECT ");
 	for (size_t i = 0; i < CHANGE_COLUMNS; i++)
-		buf_printf(q, "%s$%zu::%s[]", i == 0 ? "" : ", ", i + 1, types[type_of(i)].array);
-	buf_adds(q, ") AS u(");
-	for (size_t i = 0; i < CHANGE_COLUMNS; i++)
-		buf_printf(q, "%s%s", i == 0 ? "" : ", ", change_columns[i]);
-	buf_adds(q, ") ON CONFLICT (id) DO UPDATE SET ");
+		buf_printf(q, "%sunnest($%zu::%s[]) AS %s", i == 0 ? "" : ", ", i + 1, types[type_of(i)].array,
+		    change_columns[i]);
+	buf_adds(q, ") AS u ON CONFLICT (id) DO UPDATE SET ");
 	for (size_t i = 1; i < CHANGE_COLUMNS; i++)
 		buf_printf(q, "%s%s = excluded.%s", i == 1 ? "" : ", ", change_columns[i], change_columns[i]);
 	done(s, PQprepare(s->db, "upsert", buf_cstr(q), 0, NULL));

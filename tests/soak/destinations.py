@@ -90,6 +90,7 @@ class SqlServer:
     def restart(self, how):
         """What was committed stays; what was under way is rolled back."""
         self._server.stop()
+        self._server.requests.clear()       # they would be gigabytes
         self._server.start()
 
     def differences(self, oracle):

@@ -302,7 +302,8 @@ a_statement_quotes_names_and_has_no_values(void **state)
 {
 	(void)state;
 	assert_upsert(false, 0x7, 0x4, "INSERT INTO \"or\"\"der\" (\"id\", \"Say \"\"x\"\"\", \"n\") SELECT u.c0, u.c1::jsonb, u.c2 "
-	    "FROM unnest($1::text[], $2::text[], $3::bigint[]) AS u(c0, c1, c2) ON CONFLICT (\"id\") DO UPDATE SET "
+	    "FROM (SELECT unnest($1::text[]) AS c0, unnest($2::text[]) AS c1, unnest($3::bigint[]) AS c2) AS u "
+	    "ON CONFLICT (\"id\") DO UPDATE SET "
 	    "\"Say \"\"x\"\"\" = excluded.\"Say \"\"x\"\"\", \"n\" = excluded.\"n\"");
 }
 
@@ -310,8 +311,8 @@ static void
 h69_a_column_that_must_not_be_null_gets_a_default_only_in_a_new_row(void **state)
 {
 	(void)state;
-	assert_upsert(false, 0x1, 0, "INSERT INTO \"or\"\"der\" (\"id\", \"n\") SELECT u.c0, '0'::bigint FROM unnest($1::text[]) "
-	    "AS u(c0) ON CONFLICT (\"id\") DO NOTHING");
+	assert_upsert(false, 0x1, 0, "INSERT INTO \"or\"\"der\" (\"id\", \"n\") SELECT u.c0, '0'::bigint FROM "
+	    "(SELECT unnest($1::text[]) AS c0) AS u ON CONFLICT (\"id\") DO NOTHING");
 }
 
 static void
@@ -319,8 +320,8 @@ with_update_strategy_after_a_later_row_stays(void **state)
 {
 	(void)state;
 	assert_upsert(true, 0xd, 0xc, "INSERT INTO \"or\"\"der\" (\"id\", \"n\", \"updatedDate\") SELECT u.c0, u.c1, u.c2 FROM "
-	    "unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS u(c0, c1, c2) ON CONFLICT (\"id\") DO UPDATE SET \"n\" = "
-	    "excluded.\"n\", \"updatedDate\" = excluded.\"updatedDate\" WHERE \"or\"\"der\".\"updatedDate\" IS NULL OR "
+	    "(SELECT unnest($1::text[]) AS c0, unnest($2::bigint[]) AS c1, unnest($3::timestamptz[]) AS c2) AS u "
+	    "ON CONFLICT (\"id\") DO UPDATE SET \"n\" = excluded.\"n\", \"updatedDate\" = excluded.\"updatedDate\" WHERE \"or\"\"der\".\"updatedDate\" IS NULL OR "
 	    "excluded.\"updatedDate\" IS NULL OR excluded.\"updatedDate\" >= \"or\"\"der\".\"updatedDate\"");
 }
 

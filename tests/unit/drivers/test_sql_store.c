@@ -12,15 +12,21 @@
 #include "ipc/base/json_scan.h"
 
 #define EVENTS	100
+#define MANY	500	/* as sql_store_ahead() has it */
+#define ROOM	(MANY + EVENTS)
 
 struct drv {
 	struct sql_store	 store;
 	struct log		 log;
 	struct drv_host		 host;
-	struct event		 events[EVENTS];
-	struct drv_event	 v[EVENTS];
-	char			*payloads[EVENTS];
+	struct event		 events[ROOM];
+	struct drv_event	 v[ROOM];
+	char			*payloads[ROOM];
+	size_t			 n;
 	struct drv_batch	 batch;
+	struct drv_flow		 flow;
+	bool			 taken;		/* the second batch */
+	size_t			 told;		/* stored, as the flow heard of it */
 	struct drv_outcome	 out;
 	const char		*bad;		/* a note that is refused */
 	bool			 names_group, at_commit, stale;
@@ -70,6 +76,8 @@ apply(struct drv *d, const struct sql_group *groups, size_t n, enum sql_end end,
 	size_t	rows = 0;
 
 	end == SQL_COMMIT ? d->commits++ : d->trials++;
+	if (end == SQL_COMMIT)
+		sql_store_ahead(&d->store);
 	if (end == SQL_ROLLBACK && d->trial_result != DRV_STORED) {
 		err_set(err, ERR_TEMPORARY, "gone");
 		return d->trial_result;
@@ -140,7 +148,7 @@ tear_down(void **state)
 {
 	struct drv	*d = *state;
 
-	for (size_t i = 0; i < d->batch.n; i++) {
+	for (size_t i = 0; i < d->n; i++) {
 		event_free(&d->events[i]);
 		free(d->payloads[i]);
 	}
@@ -150,16 +158,62 @@ tear_down(void **state)
 }
 
 static void
-add(struct drv *d, const char *table, unsigned key, const char *note)
+add_at(struct drv *d, const char *table, unsigned key, const char *note, unsigned mvcc)
 {
-	size_t	 i = d->batch.n++;
+	size_t	 i = d->n++;
 	struct buf b = { 0 };
 
 	buf_printf(&b, "{\"operation\":\"INSERT\",\"id\":\"e\",\"table\":\"%s\",\"key\":[\"k%u\"],\"modelVersion\":\"v\","
-	    "\"timestamp\":1,\"after\":{\"id\":\"k%u\",\"note\":\"%s\"}}", table, key, key, note);
+	    "\"timestamp\":1,\"mvccTimestamp\":\"%u.0\",\"after\":{\"id\":\"k%u\",\"note\":\"%s\"}}", table, key, mvcc, key,
+	    note);
 	d->payloads[i] = buf_steal(&b);
 	assert_int_equal(event_parse(&d->events[i], slice_of(d->payloads[i]), NULL), 0);
 	d->v[i] = (struct drv_event){ .seq = i + 1, .ev = &d->events[i], .payload = slice_of(d->payloads[i]) };
+	d->batch.n = d->n;
+}
+
+static void
+add(struct drv *d, const char *table, unsigned key, const char *note)
+{
+	add_at(d, table, key, note, 1);
+}
+
+/* A first batch of MANY events; what is added from now on comes while it is being stored. */
+static bool
+more(void *ctx, struct drv_batch *batch_r)
+{
+	struct drv	*d = ctx;
+
+	if (d->taken || d->n == MANY)
+		return false;
+	d->taken = true;
+	*batch_r = (struct drv_batch){ .v = d->v + MANY, .n = d->n - MANY, .flow = &d->flow };
+	return true;
+}
+
+static void
+hear_stored(void *ctx, size_t n)
+{
+	struct drv	*d = ctx;
+
+	assert_int_equal(d->stored, n);
+	d->told = n;
+}
+
+static void
+begin_with_many(struct drv *d)
+{
+	for (unsigned i = 0; i < MANY; i++)
+		add_at(d, "a", i, "fine", 10);
+	d->flow = (struct drv_flow){ .ctx = d, .more = more, .stored = hear_stored };
+	d->batch.flow = &d->flow;
+}
+
+static enum drv_result
+deliver_many(struct drv *d)
+{
+	d->batch.n = MANY;
+	return sql_store_deliver(&d->store, &d->batch, &d->out);
 }
 
 /* --- the search --- */
@@ -244,6 +298,105 @@ a_stale_catalogue_is_read_again_and_the_batch_offered_once_more(void **state)
 	assert_int_equal(d->undone, 1);
 }
 
+/* --- the batch that comes meanwhile --- */
+
+static void
+what_comes_while_much_is_stored_follows_in_the_same_call(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	for (unsigned i = 0; i < 10; i++)
+		add_at(d, "a", MANY + i, "fine", 11);
+	assert_int_equal(deliver_many(d), DRV_STORED);
+	assert_int_equal(d->told, MANY);
+	assert_int_equal(d->stored, MANY + 10);
+	assert_int_equal(d->commits, 2);
+	assert_int_equal(d->store.folded_in, 0);
+}
+
+static void
+h65_an_older_event_that_comes_meanwhile_does_not_win(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	add_at(d, "a", 1, "old", 9);
+	add_at(d, "a", 2, "same", 10);
+	add_at(d, "a", MANY, "new", 9);
+	assert_int_equal(deliver_many(d), DRV_STORED);
+	assert_int_equal(d->stored, MANY + 2);
+}
+
+static void
+an_event_at_fault_is_counted_from_the_first_of_the_call(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	add_at(d, "a", MANY, "fine", 11);
+	add_at(d, "a", 3, "evil", 11);
+	d->bad = "evil";
+	assert_int_equal(deliver_many(d), DRV_REJECT);
+	assert_int_equal(d->told, MANY);
+	assert_int_equal(d->out.index, MANY + 1);
+}
+
+static void
+behind_a_batch_that_fails_nothing_is_stored(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	add_at(d, "a", MANY, "fine", 11);
+	memcpy(strstr(d->payloads[7], "fine"), "evil", 4);
+	d->bad = "evil";
+	assert_int_equal(deliver_many(d), DRV_REJECT);
+	assert_int_equal(d->out.index, 7);
+	assert_int_equal(d->told + d->stored, 0);
+	d->bad = NULL;
+	assert_int_equal(deliver_many(d), DRV_STORED);		/* and what it took early is not there any more */
+	assert_int_equal(d->stored, MANY);
+}
+
+static void
+a_table_that_is_new_waits_until_its_turn(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	add_at(d, "b", 1, "fine", 11);
+	assert_int_equal(deliver_many(d), DRV_STORED);
+	assert_int_equal(d->read, 2);
+	assert_int_equal(d->stored, MANY + 1);
+}
+
+static void
+what_was_folded_early_is_folded_anew_when_the_catalogue_was_stale(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	add_at(d, "a", MANY, "fine", 11);
+	d->stale = true;
+	assert_int_equal(deliver_many(d), DRV_STORED);
+	assert_int_equal(d->stored, MANY + 1);
+	assert_int_equal(d->commits, 3);
+	assert_int_equal(d->read, 2);
+}
+
+static void
+few_events_take_nothing_early(void **state)
+{
+	struct drv	*d = *state;
+
+	begin_with_many(d);
+	add_at(d, "a", MANY, "fine", 11);
+	d->batch.n = MANY - 1;
+	assert_int_equal(sql_store_deliver(&d->store, &d->batch, &d->out), DRV_STORED);
+	assert_false(d->taken);
+}
+
 /* --- verdicts --- */
 
 static void
@@ -270,6 +423,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_refusal_that_no_trial_shows_is_tried_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_search_that_loses_the_database_is_tried_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stale_catalogue_is_read_again_and_the_batch_offered_once_more, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_comes_while_much_is_stored_follows_in_the_same_call, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(h65_an_older_event_that_comes_meanwhile_does_not_win, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_event_at_fault_is_counted_from_the_first_of_the_call, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(behind_a_batch_that_fails_nothing_is_stored, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_table_that_is_new_waits_until_its_turn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_folded_early_is_folded_anew_when_the_catalogue_was_stale, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(few_events_take_nothing_early, set_up, tear_down),
 		cmocka_unit_test(a_verdict_is_found_by_number_or_by_the_longest_state),
 	};
 

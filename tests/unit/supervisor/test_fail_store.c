@@ -7,40 +7,10 @@
 #include <stdlib.h>
 
 #include "supervisor/store/journal.h"
-#include "tests/support/cmocka_all.h"
 #include "tests/support/fail.h"
+#include "tests/support/store_dir.h"
 
-static char		 dir[64];
 static const enum fail_kind kinds[] = { FAIL_ALLOC, FAIL_WRITE, FAIL_SHORT_WRITE };
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/eds-fail-XXXXXX");
-	return mkdtemp(dir) == NULL ? -1 : 0;
-}
-
-static int
-remove_dir(void **state)
-{
-	char	 cmd[100];
-
-	(void)state;
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd);
-}
-
-static struct store *
-opened(void)
-{
-	struct store	*st = NULL;
-	struct err	 err = { 0 };
-
-	if (store_open(&st, dir, &err) == -1)
-		fail_msg("%s", err.text);
-	return st;
-}
 
 static void
 put_cursor(struct store *st, uint64_t seq, int want)

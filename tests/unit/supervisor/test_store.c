@@ -9,38 +9,7 @@
 #include "supervisor/store/journal.h"
 #include "supervisor/store/lock.h"
 #include "supervisor/store/store.h"
-#include "tests/support/cmocka_all.h"
-
-static char	 dir[64];
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/eds-store-XXXXXX");
-	return mkdtemp(dir) == NULL ? -1 : 0;
-}
-
-static int
-remove_dir(void **state)
-{
-	char	 cmd[100];
-
-	(void)state;
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd);
-}
-
-static struct store *
-opened(void)
-{
-	struct store	*st = NULL;
-	struct err	 err = { 0 };
-
-	if (store_open(&st, dir, &err) == -1)
-		fail_msg("%s", err.text);
-	return st;
-}
+#include "tests/support/store_dir.h"
 
 static void
 cursors_survive_reopening(void **state)
@@ -276,65 +245,6 @@ a_full_journal_refuses_and_takes_again_once_trimmed(void **state)
 }
 
 static void
-a_damaged_entry_is_named_and_the_others_are_read(void **state)
-{
-	struct store	*st = opened();
-	struct journal	*j = NULL;
-	struct err	 err = { 0 };
-	struct seen	 seen = { 0, 0 };
-	char		 path[100], page[4096];
-	int		 hurt = 0;
-	FILE		*f;
-
-	(void)state;
-	assert_int_equal(journal_open(&j, st, 1u << 30, &err), 0);
-	fill_journal(j, 1, 200);
-	journal_close(&j);
-	store_close(&st);
-	/* One byte of event 77's payload changes on the disk. */
-	(void)snprintf(path, sizeof(path), "%s/store/data.mdb", dir);
-	assert_non_null(f = fopen(path, "r+"));
-	for (long at = 0; fread(page, 1, sizeof(page), f) == sizeof(page); at += (long)sizeof(page))
-		for (size_t i = 0; i + 1 < sizeof(page); i++)
-			if (page[i] == 77 && page[i + 1] == 77 && hurt == 0) {
-				(void)fseek(f, at + (long)i + 1, SEEK_SET);
-				(void)fputc('!', f);
-				(void)fseek(f, at + (long)sizeof(page), SEEK_SET);
-				hurt = 1;
-			}
-	(void)fclose(f);
-	assert_int_equal(hurt, 1);
-	st = opened();
-	assert_int_equal(journal_open(&j, st, 1u << 30, &err), 0);
-	assert_int_equal(journal_read(j, 0, collect, &seen, &err), 0);
-	assert_int_equal(seen.n, 199);
-	assert_int_equal(journal_stats(j)->damaged, 1);
-	journal_close(&j);
-	store_close(&st);
-}
-
-static void
-a_damaged_store_is_refused_by_name(void **state)
-{
-	struct store	*st = opened();
-	struct err	 err = { 0 };
-	char		 path[100];
-	FILE		*f;
-
-	(void)state;
-	store_close(&st);
-	(void)snprintf(path, sizeof(path), "%s/store/data.mdb", dir);
-	f = fopen(path, "r+");
-	assert_non_null(f);
-	for (long at = 0; at < 4096; at += 8)	/* both meta pages begin within the first 8 KB */
-		(void)fwrite("garbage!", 8, 1, f);
-	(void)fclose(f);
-	assert_int_equal(store_open(&st, dir, &err), -1);
-	assert_null(st);
-	assert_non_null(strstr(err.text, dir));
-}
-
-static void
 the_second_owner_of_a_directory_learns_who_has_it(void **state)
 {
 	struct err	 err = { 0 };
@@ -371,8 +281,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_batch_is_stored_whole_or_not_at_all, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(the_journal_gives_back_in_order_what_it_was_given, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_full_journal_refuses_and_takes_again_once_trimmed, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_damaged_entry_is_named_and_the_others_are_read, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_damaged_store_is_refused_by_name, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(the_second_owner_of_a_directory_learns_who_has_it, make_dir, remove_dir),
 	};
 
