@@ -1,16 +1,14 @@
 """The command line of eds: what users of the earlier server type, and what they see."""
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
-import time
 
 import pytest
 
 from tests.support import proc
 from tests.support.lab import SERVER_ID, build_dir
+from tests.support.terminal import Terminal
 
 EDS = os.path.join(build_dir(), "eds")
 
@@ -87,7 +85,7 @@ def test_server_help_lists_the_drivers(eds):
 
 
 @pytest.mark.parametrize("name", ["File", "SQLite", "sqlite"])
-def test_server_help_explains_one_driver(eds, name):
+def test_h60_server_help_explains_one_driver_by_name_or_scheme(eds, name):
     done = eds("server", "help", name)
     assert done.returncode == 0
     assert "Example url: " in done.stdout and name.lower() in done.stdout.lower()
@@ -128,6 +126,27 @@ def test_a_wrong_code_is_refused_and_leaves_nothing(lab):
     assert not os.path.exists(os.path.join(lab.data_dir, "config.toml"))
 
 
+def test_h61_a_code_is_trimmed_and_an_empty_one_is_told(lab):
+    assert enroll(lab, "").returncode == 1 and lab.hq.requests == []
+    assert enroll(lab, f"  {lab.hq.new_code(SERVER_ID)}\n").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_h57_a_folder_of_somebody_else_is_good_when_it_can_be_written_to(lab):
+    os.mkdir(lab.data_dir, 0o700)
+    os.chown(lab.data_dir, 65534, 65534)
+    assert enroll(lab, lab.hq.new_code(SERVER_ID)).returncode == 0
+    os.unlink(os.path.join(lab.data_dir, "config.toml"))
+    os.chown(lab.data_dir, 0, 0)
+    os.chmod(lab.dir, 0o755)
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    refused = lab.run("eds", "enroll", "L1", "--data-dir", lab.data_dir, "--api-url", lab.hq.url, before=nobody)
+    assert refused.returncode == 1 and f"nothing can be written to the data directory {lab.data_dir}" in refused.stdout
+    os.chmod(lab.data_dir, 0o777)
+    done = lab.run("eds", "enroll", lab.hq.new_code(SERVER_ID), "--data-dir", lab.data_dir, "--api-url", lab.hq.url, before=nobody)
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_code_works_once(lab):
     code = lab.hq.new_code(SERVER_ID)
     assert enroll(lab, code).returncode == 0
@@ -163,70 +182,13 @@ def test_enrolling_waits_for_an_api_that_is_just_starting(lab):
 
 # ---- the prompt
 
-class Terminal:
-    """`eds server` on a terminal of its own, or on pipes."""
-
-    def __init__(self, lab, terminal=True, **env):
-        self._master, slave = pty.openpty() if terminal else (None, None)
-        self.output = ""
-        pipe = subprocess.PIPE
-        self.child = subprocess.Popen([EDS, *map(str, lab.server_arguments())], cwd=lab.dir, env=lab.environment(**env),
-                                      start_new_session=True, stdin=slave if terminal else pipe,
-                                      stdout=slave if terminal else pipe,
-                                      stderr=slave if terminal else subprocess.STDOUT)
-        if terminal:
-            os.close(slave)
-        self._in = self._master if terminal else self.child.stdin.fileno()
-        self._out = self._master if terminal else self.child.stdout.fileno()
-
-    def read(self, seconds=0.05):
-        """What has come meanwhile; False at the end."""
-        while select.select([self._out], [], [], seconds)[0]:
-            try:
-                data = os.read(self._out, 65536)
-            except OSError:     # the terminal's way to say that nobody is at the other end
-                return False
-            if not data:
-                return False
-            self.output += data.decode(errors="replace")
-        return True
-
-    def wait_for(self, text, timeout=20.0):
-        deadline = time.monotonic() + timeout
-        while text not in self.output:
-            alive = self.read()
-            if text not in self.output and (not alive or time.monotonic() > deadline):
-                raise AssertionError(f"{text!r} did not come; the output was:\n{self.output}")
-        self.output = self.output.partition(text)[2]
-
-    def type(self, text):
-        os.write(self._in, text.encode())
-
-    def hang_up(self):
-        """The end of standard input."""
-        if self._master is None:
-            self.child.stdin.close()
-        else:
-            os.write(self._in, b"\x04")
-
-    def wait(self):
-        proc.wait_until(lambda: not self.read() or self.child.poll() is not None, "eds to end")
-        return self.child.wait(20)
-
-    def close(self):
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait(20)
-        if self._master is not None:
-            os.close(self._master)
-
-
 @pytest.fixture
 def terminal(lab):
     opened = []
 
     def open_terminal(**options):
-        opened.append(Terminal(lab, **options))
+        terminal = options.pop("terminal", True)
+        opened.append(Terminal([EDS, *map(str, lab.server_arguments())], lab.dir, lab.environment(**options), terminal))
         return opened[-1]
 
     yield open_terminal
@@ -240,7 +202,7 @@ def stop_by_signal(t):
 
 
 @pytest.mark.parametrize("on_terminal", [True, False])
-def test_the_first_start_asks_for_the_code(lab, terminal, on_terminal):
+def test_h58_the_first_start_asks_for_the_code_and_keeps_what_it_gets_in_the_data_directory(lab, terminal, on_terminal):
     lab.write_conf({"files": lab.file_url()})
     t = terminal(terminal=on_terminal, TERM="xterm")
     if on_terminal:
