@@ -60,6 +60,12 @@ void		 client_poll(struct client *, int ms);
  */
 enum drv_result	 client_await_topic(struct client *, const struct drv_host *, int ms, struct err *);
 
+/*
+ * autocreate.c: true when the brokers make a topic that somebody writes to.  False also when they do
+ * not tell, for it takes the right to describe the cluster's settings.
+ */
+bool		 client_topics_are_made(struct client *);
+
 /* Why nothing comes back: what the brokers say of the topic now, else the last complaint. */
 void		 client_explain(struct client *, const char *prefix, struct err *);
 

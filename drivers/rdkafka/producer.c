@@ -91,6 +91,26 @@ producer_open(struct producer **p_r, const struct producer_rules *rules, const s
 	return rc;
 }
 
+enum drv_result
+producer_test(const struct producer_rules *rules, const struct props *props, const char *topic, const struct drv_env *env,
+    struct err *err)
+{
+	static const char	 create[] = "allow.auto.create.topics";
+	const char		*asked = props_get(props, create);
+	struct producer		 p = { .env = env, .rules = rules };
+	enum drv_result		 rc = DRV_RETRY;
+
+	if (copy_props(&p.props, props, err) == 0 && props_set(&p.props, create, "false", err) == 0 &&
+	    (rc = open_client(&p, topic, err)) == DRV_STORED)
+		rc = client_await_topic(&p.client, env->host, OPEN_MS, err);
+	if (rc == DRV_CONFIG && err->code == ERR_NOTFOUND && (asked == NULL || strcmp(asked, "false") != 0) &&
+	    client_topics_are_made(&p.client))
+		rc = DRV_STORED;
+	client_close(&p.client);
+	props_free(&p.props);
+	return rc;
+}
+
 void
 producer_close(struct producer **pp)
 {

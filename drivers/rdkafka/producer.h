@@ -33,6 +33,13 @@ struct producer;
 enum drv_result	 producer_open(struct producer **, const struct producer_rules *, const struct props *, const char *topic,
     const struct drv_env *, struct err *);
 
+/*
+ * The driver's test(): the same question, but the brokers are told not to make the topic for it.  One that does not
+ * exist is fine where they will make it when it is written to.
+ */
+enum drv_result	 producer_test(const struct producer_rules *, const struct props *, const char *topic, const struct drv_env *,
+    struct err *);
+
 enum drv_result	 producer_deliver(struct producer *, const struct drv_batch *, struct drv_outcome *);
 
 /* Copes with NULL; what was not confirmed is forgotten. */
