@@ -22,25 +22,13 @@ struct drv {
 static void
 render(const struct event *ev, struct buf *scratch, struct producer_message *m)
 {
-	size_t		 id_at, value_at;
-	const char	*text;
-
-	eventhub_partition_key(ev, scratch);
-	id_at = scratch->len;
-	eventhub_object_id(ev, scratch);
-	value_at = scratch->len;
-	event_store_json(ev, scratch);
-	text = (const char *)scratch->data;
-	if (scratch->oom)
+	if (!producer_texts(ev, scratch, eventhub_partition_key, eventhub_object_id, &m->key, &m->headers[2].value, &m->value))
 		return;
-	m->key = (struct slice){ text, id_at };
-	m->value = (struct slice){ text + value_at, scratch->len - value_at };
 	m->headers[0].name = "message-id";
 	m->headers[0].value = ev->id;
 	m->headers[1].name = "content-type";
 	m->headers[1].value = SLICE("application/json");
 	m->headers[2].name = "objectId";
-	m->headers[2].value = (struct slice){ text + id_at, value_at - id_at };
 	m->headers[3].name = "RawHeaders";
 	m->headers[3].value = SLICE("true");
 	m->n_headers = 4;

@@ -144,6 +144,27 @@ renew(struct producer *p, struct err *err)
 	return DRV_BROKEN;	/* a new process begins from nothing */
 }
 
+bool
+producer_texts(const struct event *ev, struct buf *scratch, producer_text_fn first, producer_text_fn second,
+    struct slice *first_r, struct slice *second_r, struct slice *value_r)
+{
+	size_t		 second_at, value_at;
+	const char	*text;
+
+	first(ev, scratch);
+	second_at = scratch->len;
+	second(ev, scratch);
+	value_at = scratch->len;
+	event_store_json(ev, scratch);
+	if (scratch->oom)
+		return false;
+	text = (const char *)scratch->data;	/* nothing moves any more */
+	*first_r = (struct slice){ text, second_at };
+	*second_r = (struct slice){ text + second_at, value_at - second_at };
+	*value_r = (struct slice){ text + value_at, scratch->len - value_at };
+	return true;
+}
+
 /* NULL when memory is short. */
 static rd_kafka_headers_t *
 make_headers(const struct producer_message *m)

@@ -20,6 +20,14 @@ struct producer_message {
 	uint32_t	 hash;			/* what the partition is made from */
 };
 
+/*
+ * Two texts of the event and, as the message's value, its stored form, one behind the other in `scratch`.
+ * False, with nothing set: memory is short, which `scratch` remembers.
+ */
+typedef void (*producer_text_fn)(const struct event *, struct buf *);
+bool		 producer_texts(const struct event *, struct buf *scratch, producer_text_fn first, producer_text_fn second,
+    struct slice *first_r, struct slice *second_r, struct slice *value_r) MUST_CHECK;
+
 struct producer_rules {
 	struct client_rules	 client;
 
