@@ -83,7 +83,7 @@ producer_open(struct producer **p_r, const struct producer_rules *rules, const s
 	p->env = env;
 	p->rules = rules;
 	if (copy_props(&p->props, props, err) == 0 && (rc = open_client(p, topic, err)) == DRV_STORED &&
-	    (rc = client_await_topic(&p->client, env->host, OPEN_MS, err)) == DRV_STORED) {
+	    (rc = client_await_topic(&p->client, env->host, OPEN_MS, false, err)) == DRV_STORED) {
 		*p_r = p;
 		p = NULL;
 	}
@@ -102,7 +102,7 @@ producer_test(const struct producer_rules *rules, const struct props *props, con
 
 	if (copy_props(&p.props, props, err) == 0 && props_set(&p.props, create, "false", err) == 0 &&
 	    (rc = open_client(&p, topic, err)) == DRV_STORED)
-		rc = client_await_topic(&p.client, env->host, OPEN_MS, err);
+		rc = client_await_topic(&p.client, env->host, OPEN_MS, true, err);
 	if (rc == DRV_CONFIG && err->code == ERR_NOTFOUND && (asked == NULL || strcmp(asked, "false") != 0) &&
 	    client_topics_are_made(&p.client))
 		rc = DRV_STORED;
