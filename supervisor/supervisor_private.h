@@ -239,7 +239,9 @@ void	 upgrade_stop(struct supervisor *);
 int	 logs_init(struct supervisor *, struct err *) MUST_CHECK;
 void	 logs_apply(struct supervisor *);		/* after a reload */
 void	 logs_send(struct supervisor *);		/* what there is so far goes to HQ */
-void	 logs_session_ended(struct supervisor *, const char *url);	/* ... to the URL signed for that session */
+/* ... to the URL signed for that session, and what workers wrote when they died to the other; "" none. */
+void	 logs_session_ended(struct supervisor *, const char *url, const char *error_url);
+void	 logs_crash(struct supervisor *, const struct child *);	/* its worker has died: last words for HQ */
 bool	 logs_busy(const struct supervisor *);
 void	 logs_dismiss(struct supervisor *);		/* nothing more is sent; lines are still taken */
 void	 logs_free(struct supervisor *);

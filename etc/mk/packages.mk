@@ -5,6 +5,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libcurl4-openssl-dev \
 	libev-dev \
 	libinih-dev \
+	libisal-dev \
 	libjansson-dev \
 	liblmdb-dev \
 	libmariadb-dev \

@@ -29,7 +29,7 @@ struct fixture {
 	/* what was heard */
 	unsigned		 started, refused, ended;
 	struct buf		 states;
-	char			 sid[80], path[200], why[1000], log_url[100];
+	char			 sid[80], path[200], why[1000], log_url[100], error_url[100];
 	unsigned		 stop_at_started;
 };
 
@@ -140,11 +140,12 @@ on_refused(void *arg, const struct err *why)
 }
 
 static void
-on_log_url(void *arg, const char *url)
+on_urls(void *arg, const char *url, const char *error_url)
 {
 	struct fixture *f = arg;
 
 	(void)snprintf(f->log_url, sizeof(f->log_url), "%s", url);
+	(void)snprintf(f->error_url, sizeof(f->error_url), "%s", error_url);
 }
 
 static void
@@ -180,7 +181,7 @@ run(struct fixture *f)
 static void
 begin(struct fixture *f)
 {
-	const struct session_events events = { f, on_started, on_log_url, on_changed, on_refused };
+	const struct session_events events = { f, on_started, on_urls, on_changed, on_refused };
 	struct err err = { 0 };
 
 	assert_int_equal(session_new(&f->session, f->loop, f->http, &f->config, &events, &err), 0);
@@ -196,7 +197,7 @@ a_session_begins_is_renewed_and_ends(void **state)
 	char first[200];
 
 	http_script_add(&f->hq, 200, buf_cstr(&f->answer), NULL, NULL);
-	http_script_add(&f->hq, 200, "{\"success\":true,\"data\":{\"url\":\"http://x\",\"errorUrl\":\"\"}}", NULL, NULL);
+	http_script_add(&f->hq, 200, "{\"success\":true,\"data\":{\"url\":\"http://x\",\"errorUrl\":\"http://y\"}}", NULL, NULL);
 	http_script_add(&f->hq, 200, buf_cstr(&f->answer2), NULL, NULL);
 	http_script_add(&f->hq, 200, "{\"success\":true,\"data\":{}}", NULL, NULL);
 	f->stop_at_started = 1;
@@ -218,6 +219,7 @@ a_session_begins_is_renewed_and_ends(void **state)
 	assert_int_equal(stat(f->path, &st), 0);
 
 	assert_string_equal(f->log_url, "http://x");	/* of the session before */
+	assert_string_equal(f->error_url, "http://y");
 	f->log_url[0] = '\0';
 	session_end(f->session, true, on_ended, f);
 	assert_int_equal(f->ended, 0);
@@ -311,7 +313,7 @@ static void
 another_server_is_waited_out(void **state)
 {
 	struct fixture *f = *state;
-	const struct session_events events = { f, on_started, on_log_url, on_changed, on_refused };
+	const struct session_events events = { f, on_started, on_urls, on_changed, on_refused };
 	struct err err = { 0 };
 	const char *text;
 
@@ -326,7 +328,7 @@ another_server_is_waited_out(void **state)
 }
 
 static void
-credentials_of_earlier_sessions_are_removed_and_their_logs_stay(void **state)
+h21_credentials_of_earlier_sessions_are_removed_and_their_logs_stay(void **state)
 {
 	struct fixture *f = *state;
 	struct buf path = { 0 };
@@ -495,7 +497,7 @@ a_bad_token_is_refused_with_the_reason(void **state)
 }
 
 static void
-an_enrolment_code_names_its_api_and_is_escaped(void **state)
+h61_an_enrolment_code_names_its_api_and_is_escaped(void **state)
 {
 	json_t *root = json_load_file("tests/vectors/misc.json", 0, NULL), *v;
 	struct buf url = { 0 };
@@ -532,13 +534,13 @@ main(void)
 		LIVE(an_hq_that_is_not_there_is_no_end),
 		LIVE(what_only_the_operator_can_mend_is_told_once),
 		LIVE(another_server_is_waited_out),
-		LIVE(credentials_of_earlier_sessions_are_removed_and_their_logs_stay),
+		LIVE(h21_credentials_of_earlier_sessions_are_removed_and_their_logs_stay),
 		LIVE(retry_after_is_honoured_and_short_trouble_is_bridged),
 		LIVE(the_body_has_its_keys_in_order),
 		cmocka_unit_test(the_machine_id_is_the_golden_one),
 		cmocka_unit_test(the_token_names_its_api),
 		cmocka_unit_test(a_bad_token_is_refused_with_the_reason),
-		cmocka_unit_test(an_enrolment_code_names_its_api_and_is_escaped),
+		cmocka_unit_test(h61_an_enrolment_code_names_its_api_and_is_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
