@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ipc/base/clock.h"
 #include "supervisor/commands.h"
 
 #define LIST_MAX	256u
@@ -11,7 +12,7 @@ struct request {
 	struct import_request	 r;
 	const char		*only[LIST_MAX + 1], *companies[LIST_MAX + 1], *locations[LIST_MAX + 1];
 	char			*texts;		/* what the request points to */
-	bool			 cancel;
+	bool			 cancel, bad_time;
 };
 
 /* A comma separated list into `room`, which gets a NULL at its end. */
@@ -60,6 +61,8 @@ take_option(struct request *q, char *text)
 		q->r.job_id = value;
 	else if (strcmp(text, "dir") == 0)
 		q->r.dir = value;
+	else if (strcmp(text, "timeOffset") == 0)
+		q->bad_time = !rfc3339_parse_ms(slice_of(value), &q->r.time_offset_ms);
 	else
 		return false;
 	return true;
@@ -107,7 +110,9 @@ command_import(struct supervisor *s, struct control_request *r, const struct ipc
 
 	if (!take_options(&q, args))
 		control_reply_error(r, CONTROL_USAGE, "usage: edsctl import NAME [--only TABLES] [--dry-run] [--no-delete] [--schema-only] "
-		    "[--job-id ID | --dir FOLDER], or edsctl import NAME --cancel");
+		    "[--timeOffset TIME] [--job-id ID | --dir FOLDER], or edsctl import NAME --cancel");
+	else if (q.bad_time)
+		control_reply_error(r, CONTROL_USAGE, IMPORT_TIME_WANTED);
 	else if ((d = command_destination(s, r, args->v[0])) != NULL)
 		run(s, r, d, &q);
 	free(q.texts);

@@ -74,7 +74,7 @@ upstream_hold_by_need(struct supervisor *s)
 	else if (s->go_back_to > 0)
 		upstream_hold(s->upstream, true, "going back for a destination that was away");
 	else if (destinations_count(s) == 0)
-		upstream_hold(s->upstream, true, "no destination is configured: add one to eds.conf, then: edsctl reload");
+		upstream_hold(s->upstream, true, "no destination is configured yet");
 	else
 		upstream_hold(s->upstream, false, "");
 }
@@ -94,6 +94,12 @@ host_progress(void *arg, struct child *c)
 {
 	(void)c;
 	settle_soon(arg);
+}
+
+static void
+host_crashed(void *arg, struct child *c)
+{
+	logs_crash(arg, c);
 }
 
 static int
@@ -345,7 +351,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir,
 		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject, .poison = host_poison,
 		.table_version = host_table_version, .known_versions = host_known_versions, .import_times = host_import_times, .schema = host_schema,
-		.forget_schemas = host_forget_schemas, .committed = host_committed,
+		.forget_schemas = host_forget_schemas, .committed = host_committed, .crashed = host_crashed,
 	};
 	struct destination	*d;
 	unsigned		 slot = 0;

@@ -117,6 +117,7 @@ imports_begin(struct supervisor *s, struct destination *d, const struct import_r
 	o.schema_only = r->schema_only;
 	o.keep = r->keep;
 	o.single = r->single;
+	o.time_offset_ms = r->time_offset_ms;
 	o.location_ids = r->location_ids;
 	if (r->company_ids != NULL)
 		o.company_ids = r->company_ids;

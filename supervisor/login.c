@@ -153,7 +153,10 @@ on_started(void *arg, const char *sid, const char *creds_path, struct slice text
 	struct err		 err = { 0 };
 
 	(void)sid;
-	if (use_credential(s, creds_path, text, &err) == -1) {
+	if (use_credential(s, creds_path, text, &err) == 0) {
+		if (destinations_count(s) == 0)
+			log_info(&s->log, "Return to HQ and continue with configuring your server.");
+	} else {
 		log_error(&s->log, "the credential from HQ cannot be used: %s", err.text);
 		if (s->upstream == NULL)
 			lifetime_end(s, false, EXIT_FATAL);
@@ -161,9 +164,9 @@ on_started(void *arg, const char *sid, const char *creds_path, struct slice text
 }
 
 static void
-on_ended(void *arg, const char *log_url)
+on_ended(void *arg, const char *log_url, const char *error_url)
 {
-	logs_session_ended(arg, log_url);
+	logs_session_ended(arg, log_url, error_url);
 }
 
 static void

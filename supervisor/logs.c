@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ipc/base/clock.h"
 #include "supervisor/hq/answer.h"
 #include "supervisor/hq/api.h"
+#include "supervisor/logs/crash_file.h"
 #include "supervisor/logs/log_upload.h"
 #include "supervisor/logs/logfile.h"
 #include "supervisor/remote.h"
@@ -21,7 +23,9 @@ struct logs {
 	struct http_call	*call;		/* asks where to put the next file */
 	struct log_upload	*upload;
 	struct buf		 path;		/* of the file under way */
-	char			*end_url;	/* signed for the session that ended; NULL: used, or none */
+	char			*end_url, *error_url;	/* signed for the session that ended; NULL: used, or none */
+	struct log_upload	*crashes;	/* the workers' last words on their way */
+	uint64_t		 crashes_size;
 	bool			 dismissed;	/* nothing further is begun */
 };
 
@@ -30,16 +34,53 @@ static void	step(struct logs *);
 static bool
 busy(const struct logs *l)
 {
-	return l->call != NULL || l->upload != NULL;
+	return l->call != NULL || l->upload != NULL || l->crashes != NULL;
 }
 
-/* Nothing is under way any more; an end that waited for that goes on. */
+static void
+drop_url(char **url)
+{
+	free(*url);
+	*url = NULL;
+}
+
+static void
+on_crashes_sent(void *arg, const char *path, const struct err *why)
+{
+	struct logs	*l = arg;
+
+	l->crashes = NULL;
+	if (path == NULL)
+		log_warn(&l->s->log, "%s; what workers wrote when they died stays here and is sent later", why->text);
+	else
+		crash_file_sent(l->s->config->data_dir, l->crashes_size);
+	lifetime_logs_sent(l->s);
+}
+
+/* Also when it is empty, as HQ expects. */
+static int
+send_crashes(struct logs *l)
+{
+	struct buf	 path = { 0 };
+	struct err	 err = { 0 };
+	int		 rc = crash_file_ready(l->s->config->data_dir, &path, &l->crashes_size, &err);
+
+	if (rc == 0)
+		rc = log_upload_start(&l->crashes, l->s->loop, l->s->http, buf_cstr(&path), l->error_url, on_crashes_sent, l, &err);
+	if (rc == -1)
+		log_warn(&l->s->log, "%s", err.text);
+	buf_free(&path);
+	drop_url(&l->error_url);
+	return rc;
+}
+
+/* The log is done with, and what crashed follows; an end that waited for both goes on. */
 static void
 rest(struct logs *l)
 {
-	free(l->end_url);
-	l->end_url = NULL;
-	lifetime_logs_sent(l->s);
+	drop_url(&l->end_url);
+	if (l->error_url == NULL || l->dismissed || send_crashes(l) == -1)
+		lifetime_logs_sent(l->s);
 }
 
 static void
@@ -49,12 +90,24 @@ failed(struct logs *l, const struct err *why)
 	rest(l);
 }
 
+/* Where the log is; "": a session ended without one. */
+static void
+tell_hq(struct supervisor *s, const char *log_path)
+{
+	struct buf	 answer = { 0 };
+
+	if (s->upstream == NULL || !upstream_connected(s->upstream))
+		return;
+	answer_sendlogs(&answer, log_path, s->sid);
+	remote_publish(s, HQ_sendlogs, "response", &answer);
+	buf_free(&answer);
+}
+
 static void
 on_sent(void *arg, const char *log_path, const struct err *why)
 {
 	struct logs		*l = arg;
 	struct supervisor	*s = l->s;
-	struct buf		 answer = { 0 };
 	struct err		 err = { 0 };
 
 	l->upload = NULL;
@@ -65,11 +118,7 @@ on_sent(void *arg, const char *log_path, const struct err *why)
 	log_debug(&s->log, "HQ has the log file %s", buf_cstr(&l->path));
 	if (logfile_sent(l->file, buf_cstr(&l->path), s->config->keep_logs, &err) == -1)
 		log_warn(&s->log, "%s", err.text);
-	if (s->upstream != NULL && upstream_connected(s->upstream)) {
-		answer_sendlogs(&answer, log_path, s->sid);
-		remote_publish(s, HQ_sendlogs, "response", &answer);
-		buf_free(&answer);
-	}
+	tell_hq(s, log_path);
 	if (err.code == ERR_NONE)
 		step(l);
 	else
@@ -129,9 +178,11 @@ step(struct logs *l)
 
 	if (busy(l))
 		return;
-	if (logfile_unsent(l->file, &l->path).p == NULL || l->dismissed)
+	if (logfile_unsent(l->file, &l->path).p == NULL || l->dismissed) {
+		if (url != NULL && !l->dismissed)
+			tell_hq(s, "");
 		rest(l);
-	else if (url != NULL) {
+	} else if (url != NULL) {
 		l->end_url = NULL;
 		put_to(l, url);
 		free(url);
@@ -154,13 +205,39 @@ logs_send(struct supervisor *s)
 }
 
 void
-logs_session_ended(struct supervisor *s, const char *url)
+logs_session_ended(struct supervisor *s, const char *url, const char *error_url)
 {
+	struct logs	*l = s->logs;
+
+	if (l == NULL)
+		return;
+	drop_url(&l->end_url);
+	drop_url(&l->error_url);
+	if (url[0] != '\0')
+		l->end_url = strdup(url);
+	if (error_url[0] != '\0')
+		l->error_url = strdup(error_url);
+	logs_send(s);
+}
+
+void
+logs_crash(struct supervisor *s, const struct child *c)
+{
+	struct buf	 text = { 0 };
+	struct err	 err = { 0 };
+	const char	*line;
+
+	if (s->session != NULL)
+		session_crashed(s->session);
 	if (s->logs == NULL)
 		return;
-	free(s->logs->end_url);
-	s->logs->end_url = strdup(url);
-	logs_send(s);
+	buf_rfc3339(&text, wall_ns());
+	buf_printf(&text, " %s, pid %ld: %s\n", child_name(c), (long)child_pid(c), child_last_exit(c));
+	for (size_t i = 0; (line = child_last_word(c, i)) != NULL; i++)
+		buf_printf(&text, "\t%s\n", line);
+	if (crash_file_add(s->config->data_dir, buf_slice(&text), &err) == -1)
+		log_warn(&s->log, "%s", err.text);
+	buf_free(&text);
 }
 
 bool
@@ -221,6 +298,7 @@ logs_dismiss(struct supervisor *s)
 	ev_timer_stop(s->loop, &s->logs->hourly);
 	http_cancel(&s->logs->call);
 	log_upload_cancel(&s->logs->upload);
+	log_upload_cancel(&s->logs->crashes);
 }
 
 void
@@ -234,7 +312,8 @@ logs_free(struct supervisor *s)
 	log_sink_add(NULL, NULL);
 	logfile_close(&l->file);
 	buf_free(&l->path);
-	free(l->end_url);
+	drop_url(&l->end_url);
+	drop_url(&l->error_url);
 	free(l);
 	s->logs = NULL;
 }

@@ -64,6 +64,10 @@ run(struct cli *cli)
 		return 0;
 	}
 	switch (cli->command) {
+	case CLI_COMPLETE:
+		return cmd_complete();
+	case CLI_COMPLETION:
+		return cmd_completion(cli);
 	case CLI_ENROLL:
 		return cmd_enroll(cli);
 	case CLI_SERVER:

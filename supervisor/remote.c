@@ -47,7 +47,10 @@ remote_audit(struct supervisor *s, enum hq_action action, const char *details, c
 	};
 	struct err	 err = { 0 };
 
-	log_info(&s->log, "HQ asks for %s%s%s: %s", e.command, details[0] == '\0' ? "" : " ", details, outcome);
+	if (strcmp(outcome, "accepted") == 0 || strncmp(outcome, "done", 4) == 0)
+		log_info(&s->log, "HQ asks for %s%s%s: %s", e.command, details[0] == '\0' ? "" : " ", details, outcome);
+	else
+		log_warn(&s->log, "HQ asked for %s%s%s, which was not done: %s", e.command, details[0] == '\0' ? "" : " ", details, outcome);
 	if (audit_add(s->audit, &e, &err) == -1)
 		log_error(&s->log, "%s", err.text);
 }

@@ -1,7 +1,7 @@
 /*
  * HQ's upgrade (contract/hq-control.md section 6.4): download and verify in a process of its own, look
  * whether what came runs, then end and begin anew as the new version.  It is on trial until
- * this server is ready again; otherwise the installed version takes over once more.
+ * this server is ready again; otherwise what ran before takes over once more.
  */
 
 #include <stdio.h>
@@ -270,7 +270,7 @@ static void
 on_trial(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct supervisor	*s = w->data;
-	struct buf		 reason = { 0 };
+	struct buf		 reason = { 0 }, back = { 0 };
 	struct err		 err = { 0 };
 
 	(void)events;
@@ -283,12 +283,13 @@ on_trial(struct ev_loop *loop, ev_timer *w, int events)
 			log_warn(&s->log, "%s", err.text);
 	} else if (--s->trial_left <= 0) {
 		ev_timer_stop(loop, w);
-		log_error(&s->log, "version %s is not ready after %d s (%s); going back to the installed version", EDS_VERSION,
-		    TRIAL_S, buf_cstr(&reason));
-		programs_give_up(s->config->data_dir);
+		programs_give_up(s->config->data_dir, &back);
+		log_error(&s->log, "version %s is not ready after %d s (%s); going back to %s%s", EDS_VERSION, TRIAL_S, buf_cstr(&reason),
+		    back.len == 0 ? "the installed version" : "version ", buf_cstr(&back));
 		lifetime_end(s, true, 0);
 	}
 	buf_free(&reason);
+	buf_free(&back);
 }
 
 void

@@ -11,6 +11,8 @@
 #include "supervisor/commands.h"
 #include "supervisor/upstream/link.h"
 
+#define HQ_AWAY_MS	3600000	/* HQ away for longer is worth a look */
+
 #define FAR_BEHIND_MS	30000	/* an event waits that long: degraded */
 
 static void
@@ -89,6 +91,8 @@ session_json(struct supervisor *s)
 	put(o, "id", text(session_id(s->session)));
 	put(o, "state", text(session_state_name(session_state(s->session, &why))));
 	put(o, "text", text(why));
+	put(o, "since", number((uint64_t)session_since(s->session)));
+	put(o, "expires", number((uint64_t)session_expires(s->session)));
 	return o;
 }
 
@@ -279,6 +283,33 @@ destination_json(struct supervisor *s, struct destination *d)
 	return o;
 }
 
+/* HQ, when events flow on without it: for ever if it refuses us, or for longer than a passing outage lasts. */
+static void
+session_reason(struct supervisor *s, json_t *list)
+{
+	const char		*why;
+	enum session_state	 state = session_state(s->session, &why);
+	int64_t			 away_ms = wall_ms() - session_since(s->session), left_ms = session_expires(s->session) - wall_ms();
+	struct buf		 line = { 0 };
+
+	if (state == SESSION_REFUSED)
+		buf_printf(&line, "HQ refuses this server, events flow only while its credential lasts: %.600s", why);
+	else if (state == SESSION_RENEWING && away_ms > HQ_AWAY_MS) {
+		buf_adds(&line, "HQ has not been reached for ");
+		buf_duration(&line, away_ms);
+		buf_adds(&line, "; events flow on with the credential at hand");
+		if (session_expires(s->session) > 0 && left_ms > 60000) {
+			buf_adds(&line, ", which ends in ");
+			buf_duration(&line, left_ms);
+		} else if (session_expires(s->session) > 0)
+			buf_adds(&line, ", which is at its end");
+		buf_printf(&line, ": %.500s", why);
+	}
+	if (line.len > 0)
+		(void)json_array_append_new(list, text(buf_cstr(&line)));
+	buf_free(&line);
+}
+
 /* Everything that is not as it should be, a line each. */
 static void
 reasons(struct supervisor *s, json_t *list)
@@ -286,7 +317,9 @@ reasons(struct supervisor *s, json_t *list)
 	const char	*why = "no credential yet";
 	char		 line[800];
 
-	if (s->upstream == NULL || upstream_state(s->upstream, &why) != UPSTREAM_RUNNING) {
+	/* Without a destination it waits for one, which is said below. */
+	if (s->upstream == NULL || (upstream_state(s->upstream, &why) != UPSTREAM_RUNNING && (s->config->n_destinations > 0 ||
+	    upstream_state(s->upstream, &why) != UPSTREAM_PAUSED))) {
 		const char *session_why = "";
 
 		if (s->upstream == NULL && s->session != NULL) {
@@ -298,10 +331,8 @@ reasons(struct supervisor *s, json_t *list)
 		    UPSTREAM_STARTING : upstream_state(s->upstream, &why)), why);
 		(void)json_array_append_new(list, text(line));
 	}
-	if (s->session != NULL && session_state(s->session, &why) == SESSION_REFUSED) {
-		(void)snprintf(line, sizeof(line), "HQ refuses this server, events flow only while its credential lasts: %.600s", why);
-		(void)json_array_append_new(list, text(line));
-	}
+	if (s->session != NULL)
+		session_reason(s, list);
 	if (s->store_trouble[0] != '\0')
 		(void)json_array_append_new(list, text(s->store_trouble));
 	if (s->journal_trouble[0] != '\0')

@@ -112,8 +112,6 @@ start(struct supervisor *s, struct err *err)
 	log_info(&s->log, "eds %s, data directory %s, %zu destinations%s%s", EDS_VERSION, s->config->data_dir,
 	    s->config->n_destinations, s->config->config_file == NULL ? "" : " of ",
 	    s->config->config_file == NULL ? "" : s->config->config_file);
-	if (s->config->n_destinations == 0)
-		log_info(&s->log, "Return to HQ and continue with configuring your server.");
 	registry_refresh(s->registry);
 	if (takeover(s, err) == -1 || destinations_start(s, err) == -1 || login_start(s, err) == -1)
 		return -1;

@@ -7,6 +7,8 @@
 #define EXIT_FATAL	1
 #define EXIT_USAGE	3
 
+#define IMPORT_TIME_WANTED	"--timeOffset takes a time such as 2026-01-31T00:00:00Z"
+
 #define SUPERVISOR_AGAIN	(-1)	/* asked to restart: run the program again with the same arguments */
 
 /*

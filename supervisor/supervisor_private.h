@@ -175,6 +175,7 @@ struct import_request {
 	const char		*job_id, *dir;		/* NULL: a new export */
 	const char *const	*only;			/* tables, NULL-ended; NULL: all */
 	const char *const	*company_ids, *const *location_ids;	/* NULL: all of the server's */
+	int64_t			 time_offset_ms;	/* 0: not given */
 	bool			 dry_run, schema_only, keep, single;
 };
 /* Told once, from the loop, how it ended; never when the server ends before. */
@@ -238,7 +239,9 @@ void	 upgrade_stop(struct supervisor *);
 int	 logs_init(struct supervisor *, struct err *) MUST_CHECK;
 void	 logs_apply(struct supervisor *);		/* after a reload */
 void	 logs_send(struct supervisor *);		/* what there is so far goes to HQ */
-void	 logs_session_ended(struct supervisor *, const char *url);	/* ... to the URL signed for that session */
+/* ... to the URL signed for that session, and what workers wrote when they died to the other; "" none. */
+void	 logs_session_ended(struct supervisor *, const char *url, const char *error_url);
+void	 logs_crash(struct supervisor *, const struct child *);	/* its worker has died: last words for HQ */
 bool	 logs_busy(const struct supervisor *);
 void	 logs_dismiss(struct supervisor *);		/* nothing more is sent; lines are still taken */
 void	 logs_free(struct supervisor *);

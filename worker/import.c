@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "worker/import.h"
-#include "worker/rows.h"
+#include "worker/lots.h"
 #include "worker/tasks.h"
 
 #define ROOM_MOST	((size_t)4 << 20)	/* of rows in memory, whatever batch a driver would take */
@@ -19,14 +19,10 @@ struct import {
 	struct life		 life;
 	bool			 dry;		/* the driver is not called */
 	struct task		 job;		/* IPC_IMPORT; `what` 0 before */
-	size_t			 batch_events;
-	struct event		*events;
-	struct drv_event	*batch;
-	size_t			 n;
-	size_t			 bytes;
+	struct lots		*lots;
 	/* the file at hand */
 	struct task		 file;
-	struct rows		*rows;
+	uint64_t		 rows, bytes;	/* so far */
 	uint64_t		 rejected;
 	uint64_t		 told_us;
 };
@@ -70,7 +66,7 @@ send_progress(struct import *im)
 		return;
 	im->told_us = now;
 	report_send(im->life.w->report, IPC_IMPORT_PROGRESS, &(union ipc_body){ .import_progress = {
-		.file = im->file.file, .rows = rows_count(im->rows), .rejected = im->rejected, .bytes = rows_bytes(im->rows) } });
+		.file = im->file.file, .rows = im->rows, .rejected = im->rejected, .bytes = im->bytes } });
 }
 
 static void
@@ -85,21 +81,19 @@ send_rejected(struct import *im, uint64_t row, const char *reason, struct slice 
 static void
 send_file_done(struct import *im, const char *damaged)
 {
-	uint64_t	 rows = im->rows == NULL ? 0 : rows_count(im->rows);
-
 	report_send(im->life.w->report, IPC_IMPORT_FILE_DONE, &(union ipc_body){ .import_file_done = {
-		.file = im->file.file, .rows = rows - im->rejected, .rejected = im->rejected,
-		.bytes = im->rows == NULL ? 0 : rows_bytes(im->rows), .damaged = slice_of(damaged) } });
+		.file = im->file.file, .rows = im->rows - im->rejected, .rejected = im->rejected,
+		.bytes = im->bytes, .damaged = slice_of(damaged) } });
 }
 
 /* --- rows --- */
 
 static void
-batch_remove(struct import *im, size_t i)
+lot_remove(struct lot *lot, size_t i)
 {
-	im->bytes -= im->batch[i].payload.n;
-	im->n--;
-	(void)memmove(im->batch + i, im->batch + i + 1, (im->n - i) * sizeof(*im->batch));
+	lot->bytes -= lot->v[i].payload.n;
+	lot->n--;
+	(void)memmove(lot->v + i, lot->v + i + 1, (lot->n - i) * sizeof(*lot->v));
 }
 
 static enum step
@@ -123,9 +117,9 @@ after_failure(struct import *im, const char *call, enum drv_result rc, const str
 }
 
 static enum drv_result
-call_rows(struct import *im, struct drv_outcome *out)
+call_rows(struct import *im, const struct lot *lot, struct drv_outcome *out)
 {
-	const struct drv_batch	 view = { .v = im->batch, .n = im->n, .bytes = im->bytes };
+	const struct drv_batch	 view = { .v = lot->v, .n = lot->n, .bytes = lot->bytes };
 	struct life		*l = &im->life;
 	enum drv_result		 rc;
 
@@ -136,9 +130,9 @@ call_rows(struct import *im, struct drv_outcome *out)
 	return rc;
 }
 
-/* Offers the batch until it is stored or set aside. */
+/* Offers the rows until they are stored or set aside. */
 static enum step
-store_batch(struct import *im, enum verdict *v)
+store_rows(struct import *im, struct lot *lot, enum verdict *v)
 {
 	struct life		*l = &im->life;
 	struct retry		 retry = { 0 };
@@ -148,12 +142,12 @@ store_batch(struct import *im, enum verdict *v)
 
 	if (given_up(im))
 		return over(v, V_GOES_ON);
-	while (im->n > 0 && !im->dry) {
-		if ((rc = call_rows(im, &out)) == DRV_STORED)
+	while (lot->n > 0 && !im->dry) {
+		if ((rc = call_rows(im, lot, &out)) == DRV_STORED)
 			break;
-		if (rc == DRV_REJECT && out.index < im->n) {
-			send_rejected(im, im->batch[out.index].seq, life_said(out.err.text), im->batch[out.index].payload);
-			batch_remove(im, out.index);
+		if (rc == DRV_REJECT && out.index < lot->n) {
+			send_rejected(im, lot->v[out.index].seq, life_said(out.err.text), lot->v[out.index].payload);
+			lot_remove(lot, out.index);
 			continue;
 		}
 		step = after_failure(im, "import_rows", rc, &out.err, &retry, v);
@@ -164,52 +158,30 @@ store_batch(struct import *im, enum verdict *v)
 			return over(v, V_GOES_ON);
 	}
 	life_send_resolved(l, &retry, 0);
-	im->n = im->bytes = 0;
-	send_progress(im);
 	return S_DONE;
-}
-
-static void
-batch_add(struct import *im, struct slice text)
-{
-	im->batch[im->n] = (struct drv_event){ .seq = rows_count(im->rows), .ev = &im->events[im->n], .payload = text };
-	im->n++;
-	im->bytes += text.n;
 }
 
 /* The rows of the file at hand, once through. */
 static enum step
 walk_rows(struct import *im, enum verdict *v, struct err *err)
 {
-	struct slice	 text;
-	enum step	 step = S_DONE;
+	enum step	 step;
+	struct lot	*lot;
 
-	im->n = im->bytes = 0;
-	while (step == S_DONE) {
-		enum rows_result	 r = rows_next(im->rows, &im->events[im->n], &text, err);
-
-		switch (r) {
-		case ROWS_ROW:
-			batch_add(im, text);
-			if (im->n == im->batch_events)
-				step = store_batch(im, v);
-			break;
-		case ROWS_BAD:
-			send_rejected(im, rows_count(im->rows), err->text, text);
-			break;
-		case ROWS_PAUSE:
-			step = store_batch(im, v);
-			rows_turn(im->rows);
-			break;
-		case ROWS_END:
-			return store_batch(im, v);
-		case ROWS_DAMAGED:
-			return S_DAMAGED;
-		case ROWS_NOMEM:
-			return over(v, life_give_up(&im->life, V_BROKEN, err));
-		}
-	}
-	return step;
+	do {
+		lot = lots_next(im->lots);
+		im->rows = lot->rows;
+		im->bytes = lot->file_bytes;
+		if ((step = store_rows(im, lot, v)) != S_DONE)
+			return step;
+		if (lot->then == ROWS_BAD)
+			send_rejected(im, lot->rows, lot->err.text, lot->text);
+		send_progress(im);
+	} while (lot->then == ROWS_PAUSE || lot->then == ROWS_BAD);
+	*err = lot->err;
+	if (lot->then == ROWS_END)
+		return S_DONE;
+	return lot->then == ROWS_DAMAGED ? S_DAMAGED : over(v, life_give_up(&im->life, V_BROKEN, err));
 }
 
 static enum step
@@ -218,14 +190,14 @@ load_rows(struct import *im, enum verdict *v, struct err *err)
 	const struct drv_import_table	*t = &im->job.import.tables[im->file.table];
 	const struct rows_source	 source = { .name = slice_of(im->file.name), .table = t->table, .version = t->version,
 		.mvcc_timestamp = slice_of(im->file.mvcc_timestamp), .timestamp_ms = im->file.timestamp_ms };
-	size_t				 room = im->life.driver->batch_bytes;
+	enum step			 step;
 
-	room = room > ROOM_MOST ? ROOM_MOST : room < ROOM_LEAST ? ROOM_LEAST : room;
-	rows_free(&im->rows);
-	im->rejected = 0;
-	if (rows_new(&im->rows, im->file.fd, room, &source, err) == -1)
+	im->rejected = im->rows = im->bytes = 0;
+	if (lots_begin(im->lots, im->file.fd, &source, err) == -1)
 		return over(v, life_give_up(&im->life, V_BROKEN, err));
-	return walk_rows(im, v, err);
+	step = walk_rows(im, v, err);
+	lots_end(im->lots);
+	return step;
 }
 
 /* A driver that reads files itself gets this one whole. */
@@ -279,7 +251,6 @@ load_file(struct import *im)
 		life_send_resolved(&im->life, &retry, 0);
 		send_file_done(im, step == S_DAMAGED ? err.text : "");
 	}
-	rows_free(&im->rows);
 	return v;
 }
 
@@ -428,17 +399,13 @@ static enum verdict
 reserve(struct import *im)
 {
 	const struct life	*l = &im->life;
-	size_t			 wished = l->w->settings.limits.batch_events;
+	size_t			 wished = l->w->settings.limits.batch_events, most = l->driver->batch_events;
+	size_t			 room = l->driver->batch_bytes;
 	struct err		 err;
 
-	im->batch_events = wished > 0 && wished < l->driver->batch_events ? wished : l->driver->batch_events;
-	/* One more: the event that is being parsed while the batch is full. */
-	im->events = calloc(im->batch_events + 1, sizeof(*im->events));
-	im->batch = calloc(im->batch_events, sizeof(*im->batch));
-	if (im->events != NULL && im->batch != NULL)
-		return V_GOES_ON;
-	(void)err_set(&err, ERR_NOMEM, "no memory for batches of %zu rows", im->batch_events);
-	return life_give_up(&im->life, V_BROKEN, &err);
+	most = wished > 0 && wished < most ? wished : most;
+	room = room > ROOM_MOST ? ROOM_MOST : room < ROOM_LEAST ? ROOM_LEAST : room;
+	return lots_new(&im->lots, most, room, &err) == 0 ? V_GOES_ON : life_give_up(&im->life, V_BROKEN, &err);
 }
 
 static enum verdict
@@ -462,11 +429,7 @@ send_ready(struct import *im)
 static void
 release(struct import *im)
 {
-	for (size_t i = 0; im->events != NULL && i <= im->batch_events; i++)
-		event_free(&im->events[i]);
-	free(im->events);
-	free(im->batch);
-	rows_free(&im->rows);
+	lots_free(&im->lots);
 	task_free(&im->job);
 }
 

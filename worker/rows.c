@@ -4,32 +4,22 @@
  * white space may stand between rows and within them.
  */
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "ipc/base/hash.h"
 #include "worker/rows.h"
+#include "worker/unzip.h"
 
-#define READ_SIZE	((size_t)128 << 10)
+#define WINDOW_LEAST	((size_t)64 << 10)
 #define EXTENT_MAX	((size_t)1 << 20)	/* a row of several lines is not looked for any further */
 
 struct rows {
-	int			 fd;
 	struct rows_source	 source;
-	bool			 started;	/* the first bytes told whether it is gzip */
-	bool			 gzip;
-	bool			 member_open;	/* inside a gzip member */
-	bool			 eof;		/* of the file */
-	bool			 over;		/* nothing more will come out of it */
-	z_stream		 z;
-	uint8_t			 raw[READ_SIZE];	/* as read */
-	size_t			 raw_at, raw_n;
-	uint64_t		 bytes;
-	char			*text;		/* unpacked */
-	size_t			 cap, len, at;
+	struct unzip		*file;
+	struct rows_text	 text;
+	size_t			 len, at;	/* of the text: how much there is, and how much of it was handed out */
+	size_t			 window;	/* no more of it is filled at once */
 	uint64_t		 count;
 	bool			 skipping;	/* the rest of a row that is too long */
 	struct buf		 scratch;
@@ -40,14 +30,13 @@ rows_new(struct rows **rows_r, int fd, size_t room, const struct rows_source *so
 {
 	struct rows	*r = calloc(1, sizeof(*r));
 
-	if (r == NULL || (r->text = malloc(room)) == NULL || inflateInit2(&r->z, 15 + 16) != Z_OK) {
+	if (r == NULL || (r->text.p = malloc(room)) == NULL || unzip_new(&r->file, fd, err) == -1) {
 		if (r != NULL)
-			free(r->text);
+			free(r->text.p);
 		free(r);
 		return err_set(err, ERR_NOMEM, "no memory to read a file of the export");
 	}
-	r->fd = fd;
-	r->cap = room;
+	r->text.cap = r->window = room;
 	r->source = *source;
 	*rows_r = r;
 	return 0;
@@ -60,9 +49,9 @@ rows_free(struct rows **rp)
 
 	if (r == NULL)
 		return;
-	(void)inflateEnd(&r->z);
+	unzip_free(&r->file);
 	buf_free(&r->scratch);
-	free(r->text);
+	free(r->text.p);
 	free(r);
 	*rp = NULL;
 }
@@ -76,104 +65,77 @@ rows_count(const struct rows *r)
 uint64_t
 rows_bytes(const struct rows *r)
 {
-	return r->bytes;
+	return unzip_bytes(r->file);
 }
 
-/* --- unpacking --- */
+/* --- text --- */
 
-static int
-read_raw(struct rows *r, struct err *err)
+static bool
+over(const struct rows *r)
 {
-	ssize_t	 n;
-
-	do
-		n = read(r->fd, r->raw, sizeof(r->raw));
-	while (n == -1 && errno == EINTR);
-	if (n == -1)
-		return err_sys(err, "reading the file");
-	r->raw_at = 0;
-	r->raw_n = (size_t)n;
-	r->bytes += (size_t)n;
-	r->eof = n == 0;
-	return 0;
-}
-
-/* One step of gzip, which may be several members one behind the other. */
-static int
-unpack(struct rows *r, struct err *err)
-{
-	int	 rc;
-
-	if (!r->member_open && inflateReset(&r->z) != Z_OK)
-		return err_set(err, ERR_INVALID, "it cannot be unpacked");
-	r->member_open = true;
-	r->z.next_in = r->raw + r->raw_at;
-	r->z.avail_in = (uInt)(r->raw_n - r->raw_at);
-	r->z.next_out = (Bytef *)r->text + r->len;
-	r->z.avail_out = (uInt)(r->cap - r->len);
-	rc = inflate(&r->z, Z_NO_FLUSH);
-	r->raw_at = r->raw_n - r->z.avail_in;
-	r->len = r->cap - r->z.avail_out;
-	if (rc == Z_STREAM_END)
-		r->member_open = false;
-	else if (rc == Z_MEM_ERROR)
-		return err_set(err, ERR_NOMEM, "no memory to unpack it");
-	else if (rc != Z_OK && rc != Z_BUF_ERROR)
-		return err_set(err, ERR_INVALID, "it is not what was packed: %s", r->z.msg == NULL ? "no gzip" : r->z.msg);
-	return 0;
-}
-
-static void
-copy_plain(struct rows *r)
-{
-	size_t	 n = r->raw_n - r->raw_at, free_n = r->cap - r->len;
-
-	n = n < free_n ? n : free_n;
-	(void)memcpy(r->text + r->len, r->raw + r->raw_at, n);
-	r->raw_at += n;
-	r->len += n;
+	return unzip_over(r->file);
 }
 
 /* Fills what room there is behind the text. */
 static int
 fill(struct rows *r, struct err *err)
 {
-	while (!r->over && r->len < r->cap) {
-		if (r->raw_at == r->raw_n && !r->eof && read_raw(r, err) == -1)
-			return -1;
-		if (!r->started) {
-			r->gzip = r->raw_n >= 2 && r->raw[0] == 0x1f && r->raw[1] == 0x8b;
-			r->started = true;
-		}
-		if (r->raw_at == r->raw_n) {
-			r->over = true;
-			return r->member_open ? err_set(err, ERR_INVALID, "it ends too early") : 0;
-		}
-		if (!r->gzip)
-			copy_plain(r);
-		else if (unpack(r, err) == -1)
-			return -1;
-	}
+	size_t	 n;
+
+	if (unzip_read(r->file, r->text.p + r->len, r->window - r->len, &n, err) == -1)
+		return -1;
+	r->len += n;
 	return 0;
 }
 
-void
-rows_turn(struct rows *r)
+static bool
+reserve(struct rows_text *t, size_t n)
 {
+	char	*p;
+
+	if (n <= t->cap)
+		return true;
+	if ((p = realloc(t->p, n)) == NULL)
+		return false;
+	*t = (struct rows_text){ p, n };
+	return true;
+}
+
+/* Text that was not handed out is copied, which is to remain the smaller part of it. */
+static void
+set_window(struct rows *r)
+{
+	size_t	 twice = 2 * r->at < WINDOW_LEAST ? WINDOW_LEAST : 2 * r->at;
+
+	r->window = r->len - r->at > r->at && twice < r->text.cap ? twice : r->text.cap;
+	if (r->window < r->len - r->at)
+		r->window = r->len - r->at;
+}
+
+bool
+rows_turn(struct rows *r, struct rows_text *other)
+{
+	struct rows_text	 old = r->text;
+
+	if (r->at == 0)
+		return true;		/* nothing was handed out */
+	if (!reserve(other, old.cap))
+		return false;
+	set_window(r);
 	r->len -= r->at;
-	(void)memmove(r->text, r->text + r->at, r->len);
+	(void)memcpy(other->p, old.p + r->at, r->len);
 	r->at = 0;
+	r->text = *other;
+	*other = old;
+	return true;
 }
 
 static bool
 grow(struct rows *r)
 {
-	char	*text = realloc(r->text, r->cap * 2);
-
-	if (text == NULL)
+	if (r->window == r->text.cap && !reserve(&r->text, r->text.cap * 2))
 		return false;
-	r->text = text;
-	r->cap *= 2;
+	r->window = r->text.cap;
 	return true;
 }
 
@@ -252,6 +214,18 @@ append(struct buf *arena, struct slice s)
 	return (struct slice){ (const char *)arena->data + at, s.n };
 }
 
+static void
+add_number(struct buf *b, uint64_t n)
+{
+	char	 digits[20];
+	size_t	 at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	buf_add(b, digits + at, sizeof(digits) - at);
+}
+
 /* Unlike the file's name alone, which all its rows would share (hazard H24); the same when the file comes again. */
 static struct slice
 event_id(struct rows *r, struct buf *arena)
@@ -260,7 +234,8 @@ event_id(struct rows *r, struct buf *arena)
 
 	buf_reset(&r->scratch);
 	buf_adds_slice(&r->scratch, r->source.name);
-	buf_printf(&r->scratch, "/%llu", (unsigned long long)r->count);
+	buf_addc(&r->scratch, '/');
+	add_number(&r->scratch, r->count);
 	hash_hex(buf_slice(&r->scratch), hex);
 	return append(arena, (struct slice){ hex, 16 });
 }
@@ -304,7 +279,7 @@ parse(struct slice text, struct json_val *row, struct found *f, struct err *err)
 static enum rows_result
 take_row(struct rows *r, struct event *ev, struct slice *text_r, struct err *err)
 {
-	struct slice	 rest = { r->text + r->at, r->len - r->at }, line = rest;
+	struct slice	 rest = { r->text.p + r->at, r->len - r->at }, line = rest;
 	const char	*nl = memchr(rest.p, '\n', rest.n);
 	struct json_val	 row;
 	struct found	 f;
@@ -313,12 +288,12 @@ take_row(struct rows *r, struct event *ev, struct slice *text_r, struct err *err
 
 	if (nl != NULL)
 		line.n = (size_t)(nl - rest.p);
-	else if (!r->over)
+	else if (!over(r))
 		return ROWS_PAUSE;
 	*text_r = line;
 	if ((rc = parse(line, &row, &f, err)) == -1 && err->code != ERR_NOMEM) {
 		n = extent((struct slice){ rest.p, rest.n < EXTENT_MAX ? rest.n : EXTENT_MAX });
-		if (n == 0 && !r->over && rest.n < EXTENT_MAX)
+		if (n == 0 && !over(r) && rest.n < EXTENT_MAX)
 			return ROWS_PAUSE;
 		/* A row of other lines than one, or several in it? */
 		if (n != 0 && n != slice_trim(line).n) {
@@ -343,10 +318,10 @@ take_row(struct rows *r, struct event *ev, struct slice *text_r, struct err *err
 static bool
 skip_line(struct rows *r)
 {
-	const char	*nl = memchr(r->text + r->at, '\n', r->len - r->at);
+	const char	*nl = memchr(r->text.p + r->at, '\n', r->len - r->at);
 
-	r->at = nl == NULL ? r->len : (size_t)(nl - r->text);
-	r->skipping = nl == NULL && !r->over;
+	r->at = nl == NULL ? r->len : (size_t)(nl - r->text.p);
+	r->skipping = nl == NULL && !over(r);
 	return !r->skipping;
 }
 
@@ -356,11 +331,12 @@ want_more(struct rows *r, struct slice *text_r, struct err *err)
 {
 	if (r->at > 0)
 		return ROWS_PAUSE;	/* rows_turn() makes room */
-	if (r->len < r->cap)
+	if (r->len < r->window)
 		return fill(r, err) == 0 ? ROWS_PAUSE : err->code == ERR_NOMEM ? ROWS_NOMEM : ROWS_DAMAGED;
-	if (r->cap < ROWS_ROW_MAX)
+	if (r->window < ROWS_ROW_MAX)
 		return grow(r) ? ROWS_PAUSE : ROWS_NOMEM;
-	*text_r = (struct slice){ r->text, 1000 };
+	*text_r = (struct slice){ r->text.p, 1000 };
+	r->at = text_r->n;
 	r->skipping = true;
 	r->count++;
 	(void)err_set(err, ERR_TOOBIG, "it is longer than %zu MB", ROWS_ROW_MAX >> 20);
@@ -375,9 +351,9 @@ rows_next(struct rows *r, struct event *ev, struct slice *text_r, struct err *er
 	*err = (struct err){ 0 };
 	if (r->skipping && !skip_line(r))
 		return want_more(r, text_r, err);
-	while (r->at < r->len && is_space(r->text[r->at]))
+	while (r->at < r->len && is_space(r->text.p[r->at]))
 		r->at++;
-	if (r->at == r->len && r->over)
+	if (r->at == r->len && over(r))
 		return ROWS_END;
 	if (r->at < r->len)
 		result = take_row(r, ev, text_r, err);

@@ -26,7 +26,7 @@ int	 rows_new(struct rows **, int fd, size_t room, const struct rows_source *, s
 void	 rows_free(struct rows **);
 
 enum rows_result {
-	ROWS_ROW,		/* one more; valid until the next rows_turn() */
+	ROWS_ROW,		/* one more; valid as long as its text, see rows_turn() */
 	ROWS_BAD,		/* this one is no row: *err says why, without its contents */
 	ROWS_PAUSE,		/* what is in memory is used up: rows_turn() and go on */
 	ROWS_END,		/* the file ended as it should */
@@ -37,8 +37,17 @@ enum rows_result {
 /* The next row; `*text_r` is its text in ROWS_ROW and ROWS_BAD.  `ev` must be zeroed before its first use. */
 enum rows_result rows_next(struct rows *, struct event *ev, struct slice *text_r, struct err *) MUST_CHECK;
 
-/* Everything handed out before is done with. */
-void	 rows_turn(struct rows *);
+/* Memory for text: `{ 0 }`, later freed by free(p). */
+struct rows_text {
+	char	*p;
+	size_t	 cap;
+};
+
+/*
+ * Goes on in `other`, which holds nothing of interest any more, and leaves there what everything handed out
+ * before lies in.  False: no memory, nothing has changed.
+ */
+bool	 rows_turn(struct rows *, struct rows_text *other) MUST_CHECK;
 
 uint64_t rows_count(const struct rows *);	/* number of the last row, from 1 */
 uint64_t rows_bytes(const struct rows *);	/* read of the file */

@@ -18,16 +18,18 @@
 #define BATCH_EVENTS	2000
 #define BATCH_BYTES	((size_t)4 * 1024 * 1024)
 
-static const struct sql_backend	backend = {
-	.dialect = { .open = '"', .close = '"', .create = "CREATE TABLE IF NOT EXISTS", .create_end = "",
-	    .add = "ADD COLUMN IF NOT EXISTS", .type = pg_column_type },
-	.names		= SQL_NAMES_EXACT,
-	.begin		= pg_ensure,
-	.read_table	= pg_read_table,
-	.ddl		= pg_ddl,
-	.apply		= pg_apply,
-	.forget		= pg_forget,
-};
+#define BACKEND(how, without_key)										\
+	.dialect = { .open = '"', .close = '"', .create = "CREATE TABLE IF NOT EXISTS", .create_end = "",	\
+	    .add = "ADD COLUMN IF NOT EXISTS", .type = pg_column_type, .no_key = (without_key) },		\
+	.names		= SQL_NAMES_EXACT,									\
+	.begin		= pg_ensure,										\
+	.read_table	= pg_read_table,									\
+	.ddl		= pg_ddl,										\
+	.apply		= (how),										\
+	.forget		= pg_forget
+
+static const struct sql_backend	backend = { BACKEND(pg_apply, false) };
+const struct sql_backend	pg_load_backend = { BACKEND(pg_load, true) };
 
 static int
 pg_validate(const char *url, struct err *err)

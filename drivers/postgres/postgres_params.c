@@ -67,8 +67,8 @@ begin_array(struct buf *b, uint32_t oid, size_t n)
 	pg_add_u32(b, 1);		/* lower bound */
 }
 
-static void
-say_finer(struct drv *d, const struct sql_table *t, size_t i)
+void
+pg_say_finer(struct drv *d, const struct sql_table *t, size_t i)
 {
 	if (!d->said_finer)
 		log_warn(d->log, "times such as table %s has in column %s are finer than the microseconds PostgreSQL holds: "
@@ -91,7 +91,7 @@ fill_array(struct drv *d, struct buf *b, const struct sql_table *t, size_t i, bo
 		fit = native ? pg_value_native(b, held->type, v, &d->scratch, why_r) :
 		    pg_value_text(b, &t->cols[i], held, v, &d->scratch, why_r);
 		if (fit == PG_FINER) {
-			say_finer(d, t, i);
+			pg_say_finer(d, t, i);
 			fit = PG_FITS;
 		}
 		*row_r = rows[r];

@@ -55,6 +55,7 @@ struct drv {
 	bool			 said_finer;	/* that times are stored to the microsecond */
 	bool			 unnamed;	/* a pooler loses prepared statements: none get a name */
 	bool			 after;		/* update_strategy = after */
+	bool			 keyless;	/* the statement at hand is for a table without a key, see postgres_load.c */
 	struct sql_store	 store;
 	struct sql_stmts	 cache;
 	uint64_t		 named;		/* statements that were given a name at this server */
@@ -148,11 +149,24 @@ enum drv_result	 pg_params_fill(struct drv *, const struct sql_table *, struct s
     uint64_t *mask, struct sql_blame *, struct err *);
 int	 pg_params_send(struct drv *, const char *name, const char *sql);	/* as libpq's PQsend*: 1 is fine */
 void	 pg_params_free(struct drv *);
+void	 pg_say_finer(struct drv *, const struct sql_table *, size_t column);	/* once */
 
 /* --- postgres_write.c --- */
 
 void	 pg_forget(struct drv *);		/* all prepared statements */
 enum drv_result	 pg_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
+
+/* Ends what pg_apply() and pg_load() began, should it be open still; `r` is how it went. */
+enum drv_result	 pg_end_transaction(struct drv *, enum drv_result r);
+
+/* --- postgres_load.c --- */
+
+/* pg_apply() for the tables of an import. */
+enum drv_result	 pg_load(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
+
+/* --- postgres.c --- */
+
+extern const struct sql_backend	pg_load_backend;
 
 /* --- postgres_import.c --- */
 

@@ -151,7 +151,7 @@ pg_stmt_upsert(struct drv *d, struct buf *b, const struct sql_table *t, const ui
 		return -1;
 	add_sources(d, b, t, mask, native);
 	add_from(b, t, mask, native, t->ncols);
-	if (sql_add_conflict(b, t, mask, err) != 0 || add_guard(d, b, t, mask, err) != 0)
+	if (!d->keyless && (sql_add_conflict(b, t, mask, err) != 0 || add_guard(d, b, t, mask, err) != 0))
 		return -1;
 	return b->oom ? err_set(err, ERR_NOMEM, "no memory for a statement") : 0;
 }

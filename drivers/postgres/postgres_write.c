@@ -344,6 +344,17 @@ tidy(struct drv *d, struct err *err)
 }
 
 enum drv_result
+pg_end_transaction(struct drv *d, enum drv_result r)
+{
+	struct err	 ignored;
+
+	if (d->conn != NULL && PQtransactionStatus(d->conn) != PQTRANS_IDLE &&
+	    pg_exec(d, "ROLLBACK", "rolling back", &ignored) != DRV_STORED)
+		pg_disconnect(d);
+	return r;
+}
+
+enum drv_result
 pg_apply(struct drv *d, const struct sql_group *groups, size_t n, enum sql_end end, struct sql_blame *blame, struct err *err)
 {
 	const char	*fence = d->fence;
@@ -361,13 +372,7 @@ pg_apply(struct drv *d, const struct sql_group *groups, size_t n, enum sql_end e
 		r = say(d, "SELECT pg_advisory_xact_lock($1)", 1, &fence, err);
 	for (size_t g = 0; g < n && r == DRV_STORED; g++)
 		r = group_send(d, &groups[g], blame, err);
-	r = finish(d, r, end, blame, err);
-	if (d->conn != NULL && PQtransactionStatus(d->conn) != PQTRANS_IDLE) {
-		struct err ignored;
-
-		if (pg_exec(d, "ROLLBACK", "rolling back", &ignored) != DRV_STORED)
-			pg_disconnect(d);
-	}
+	r = pg_end_transaction(d, finish(d, r, end, blame, err));
 	if (r == DRV_REJECT && end == SQL_ROLLBACK && n == 1 && groups[0].n == 1 && blame->row == NULL && d->conn != NULL)
 		name_column(d, groups[0].first, err);
 	return r;

@@ -165,8 +165,9 @@ enum drv_result
 sql_import_begin(struct sql_import **imp_r, struct sql_store *live, const struct sql_import_backend *ib,
     const struct drv_env *env, const struct drv_import *how, struct err *err)
 {
-	struct sql_import	*imp = calloc(1, sizeof(*imp));
-	enum drv_result		 r;
+	struct sql_import		*imp = calloc(1, sizeof(*imp));
+	const struct sql_backend	*be;
+	enum drv_result			 r;
 
 	if (imp == NULL)
 		return nomem(err);
@@ -174,10 +175,12 @@ sql_import_begin(struct sql_import **imp_r, struct sql_store *live, const struct
 	imp->ib = ib;
 	imp->keep = how->keep;
 	imp->v = calloc(how->ntables + 1, sizeof(*imp->v));
-	if (imp->v == NULL || sql_store_init(&imp->store, live->be, live->drv, env, live->where, err) != 0) {
+	be = ib->load != NULL && !imp->keep ? ib->load : live->be;
+	if (imp->v == NULL || sql_store_init(&imp->store, be, live->drv, env, live->where, err) != 0) {
 		sql_import_free(&imp);
 		return nomem(err);
 	}
+	sql_seen_free(&imp->store.seen);	/* all rows of a table are of the same time */
 	r = begin(live, err);
 	for (; imp->n < how->ntables && r == DRV_STORED; imp->n++)
 		r = begin_table(imp, &imp->v[imp->n], &how->tables[imp->n], how, err);

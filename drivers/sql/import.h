@@ -20,6 +20,13 @@ struct sql_staged {
 
 /* What a driver supplies; a result of DRV_CONFIG says what the operator has to mend first. */
 struct sql_import_backend {
+	/*
+	 * For the staging tables, where loading them is another thing than delivering to live ones.  With
+	 * dialect.no_key they are made without a key, a row may be there twice, and it is swap() that
+	 * sees to both.  NULL, and with `keep`: that of the live tables.
+	 */
+	const struct sql_backend *load;
+
 	/* Removes a table, if there is one. */
 	enum drv_result	(*drop)(struct drv *, struct slice table, struct err *);
 

@@ -210,7 +210,7 @@ table_read(struct sql_store *s, struct sql_table *t, struct err *err)
 	if ((r = s->be->read_table(s->drv, t->name, &rd, err)) != DRV_STORED)
 		return r;
 	t->exists = rd.ncols > 0;
-	if (t->exists && !rd.fits) {
+	if (t->exists && !rd.fits && !s->be->dialect.no_key) {
 		err_set(err, ERR_CONFIG, "table \"" SLICE_FMT "\" in %s has another primary key than HQ's schema; rename or "
 		    "drop that table and import it anew", SLICE_ARG(t->name), s->where);
 		return DRV_CONFIG;

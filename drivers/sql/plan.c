@@ -94,9 +94,21 @@ ddl_column(struct buf *b, const struct sql_dialect *d, const struct sql_column *
 		return -1;
 	buf_addc(b, ' ');
 	buf_adds(b, d->type(c, c->is_key));
-	if (sql_column_not_null(c) || (c->is_key && d->key_not_null))
+	if (sql_column_not_null(c) || (c->is_key && (d->key_not_null || d->no_key)))
 		buf_adds(b, " NOT NULL");
-	buf_adds(b, ",\n");
+	return 0;
+}
+
+static int
+ddl_key(struct buf *b, const struct sql_dialect *d, const struct sql_schema *s, struct err *err)
+{
+	buf_adds(b, ",\n\tPRIMARY KEY (");
+	for (size_t i = 0; i < s->nkeys; i++) {
+		buf_adds(b, i == 0 ? "" : ", ");
+		if (quote(b, d, s->cols[i].name, err) != 0)
+			return -1;
+	}
+	buf_addc(b, ')');
 	return 0;
 }
 
@@ -108,16 +120,14 @@ sql_ddl_create(struct buf *b, const struct sql_dialect *d, const struct sql_sche
 	if (quote_table(b, d, s->table, err) != 0)
 		return -1;
 	buf_adds(b, " (\n");
-	for (size_t i = 0; i < s->ncols; i++)
+	for (size_t i = 0; i < s->ncols; i++) {
+		buf_adds(b, i == 0 ? "" : ",\n");
 		if (ddl_column(b, d, &s->cols[i], err) != 0)
 			return -1;
-	buf_adds(b, "\tPRIMARY KEY (");
-	for (size_t i = 0; i < s->nkeys; i++) {
-		buf_adds(b, i == 0 ? "" : ", ");
-		if (quote(b, d, s->cols[i].name, err) != 0)
-			return -1;
 	}
-	buf_adds(b, ")\n)");
+	if (!d->no_key && ddl_key(b, d, s, err) != 0)
+		return -1;
+	buf_adds(b, "\n)");
 	buf_adds(b, d->create_end);
 	return ddl_done(b, err);
 }

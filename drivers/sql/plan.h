@@ -39,6 +39,7 @@ struct sql_dialect {
 	const char	*create_end;		/* after the closing parenthesis, e.g. " CHARACTER SET=utf8mb4" */
 	const char	*add;			/* "ADD COLUMN" */
 	bool		 key_not_null;		/* a primary key does not imply NOT NULL here */
+	bool		 no_key;		/* tables are made without their key, which comes later: see import.h */
 	const char	*(*type)(const struct sql_column *, bool as_key);
 };
 

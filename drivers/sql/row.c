@@ -7,28 +7,31 @@ static const struct json_val	empty_array = { JV_ARRAY, false, { "[]", 2 } };
 static const struct json_val	empty_string = { JV_STRING, false, { "\"\"", 2 } };
 static const struct json_val	null = { JV_NULL, false, { "null", 4 } };
 
-/* Which column of the schema a member is; rows of one version mostly have the same members in the same order. */
+#define LOOK_AHEAD	8u	/* columns that a row may lack in a row of them */
+
+/*
+ * Which column of the schema a member is.  Rows of one version mostly have their members in the same order, though
+ * not all of them: the column after *last is remembered, and the one after that.
+ */
 static size_t
-find_member(struct sql_version *v, size_t position, const struct json_val *key, struct buf *scratch)
+find_member(struct sql_version *v, uint32_t *last, const struct json_val *key, struct buf *scratch)
 {
 	const struct sql_schema	*s = v->schema;
 	struct slice		 name = { key->raw.p + 1, key->raw.n - 2 };
-	size_t			 at;
+	size_t			 at = SQL_NO_COLUMN;
+	uint32_t		 next = v->after[*last];
 
 	if (key->escaped) {
 		buf_reset(scratch);
 		name = json_text(key, scratch);
 	}
-	if (position < v->nhints && slice_eq(s->cols[v->hint[position]].name, name))
-		return v->hint[position];
-	at = sql_schema_find(s, name);
-	if (at != SQL_NO_COLUMN && position < s->ncols) {
-		for (; v->nhints < position; v->nhints++)
-			v->hint[v->nhints] = 0;
-		v->hint[position] = (uint32_t)at;
-		if (v->nhints == position)
-			v->nhints++;
-	}
+	for (unsigned i = 0; next != 0 && i < LOOK_AHEAD; i++, next = v->after[next])
+		if (slice_eq(s->cols[next - 1].name, name)) {
+			*last = next;
+			return next - 1;
+		}
+	if ((at = sql_schema_find(s, name)) != SQL_NO_COLUMN)
+		*last = v->after[*last] = (uint32_t)at + 1;
 	return at;
 }
 
@@ -51,11 +54,12 @@ map_members(struct sql_version *v, const struct json_val *row, struct json_val *
 {
 	struct json_iter	 it;
 	struct json_val		 key, val;
-	size_t			 at, position = 0;
+	uint32_t		 last = 0;
+	size_t			 at;
 
 	json_iter_init(&it, row);
 	while (json_object_next(&it, &key, &val)) {
-		at = find_member(v, position++, &key, scratch);
+		at = find_member(v, &last, &key, scratch);
 		if (at != SQL_NO_COLUMN)
 			vals[v->column[at]] = fill_empty(&v->schema->cols[at], &val);
 	}

@@ -186,7 +186,8 @@ sql_store_apply(struct sql_store *s, const struct drv_batch *b, struct drv_outco
 	}
 	if (r != DRV_STORED)
 		return refused ? sql_culprit_find(s, b, &blame, out) : r;
-	sql_fold_remember(&s->fold, s->seen);
+	if (s->seen != NULL)
+		sql_fold_remember(&s->fold, s->seen);
 	s->ddl = false;
 	return r;
 }

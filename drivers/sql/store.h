@@ -31,7 +31,7 @@ struct sql_store {
 	struct sql_fold		 fold;
 	uint64_t		 folded_in;	/* this generation, before the turn of the batch came; 0: it was not */
 	struct sql_fold		 probe;		/* events of one row, to find the one at fault */
-	struct sql_seen		*seen;
+	struct sql_seen		*seen;		/* NULL: the batch alone counts */
 	struct sql_target	*targets;	/* of the events of the batch */
 	size_t			 ntargets;
 	struct sql_next		 next;

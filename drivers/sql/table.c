@@ -63,7 +63,7 @@ version_free(struct sql_version *v)
 		return;
 	sql_schema_free(&v->schema);
 	free(v->column);
-	free(v->hint);
+	free(v->after);
 	free(v);
 }
 
@@ -203,7 +203,7 @@ sql_tables_take(struct sql_tables *all, struct sql_schema *s, struct err *err)
 	}
 	v->schema = s;
 	if ((v->column = calloc(s->ncols, sizeof(*v->column))) == NULL ||
-	    (v->hint = calloc(s->ncols, sizeof(*v->hint))) == NULL) {
+	    (v->after = calloc(s->ncols + 1, sizeof(*v->after))) == NULL) {
 		nomem(err);
 		goto fail;
 	}

@@ -12,8 +12,8 @@ struct sql_version {
 	struct sql_version	*next;
 	struct sql_schema	*schema;
 	uint32_t		*column;	/* of the table, for each column of the schema      */
-	uint32_t		*hint;		/* column of the schema, by position in the last row */
-	size_t			 nhints;
+	uint32_t		*after;		/* by 1 + a column of the schema, 0: in front of the first; the one that
+						   comes next in rows, counted likewise, 0: not known */
 	bool			 in_place;	/* the destination has these columns */
 	bool			 announced;	/* ... and HQ was told                              */
 };

@@ -22,7 +22,7 @@ $(BENCH)/bare_s3: $(BENCH)/bare_s3.o $(BENCH)/pull.o $(BENCH)/file_name.o
 $(BENCH)/s3_server: $(BENCH)/s3_server.o $(BENCH)/pull.o
 BENCH_BIN += bare_import
 $(BENCH)/bare_import: $(BENCH)/bare_import.o
-$(BENCH)/bare_import: LIBS_BENCH = $(call pc,sqlite3)
+$(BENCH)/bare_import: LIBS_BENCH = $(call pc,sqlite3) $(call pc,libpq) $(call pc,libmariadb)
 $(BENCH)/bare_postgres: $(BENCH)/bare_postgres.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH)/bare_mysql: $(BENCH)/bare_mysql.o $(BENCH)/change.o $(BENCH)/pull.o $(LIB_COMMON)
 $(BENCH_BIN:%=$(BENCH)/%):

@@ -5,6 +5,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libcurl4-openssl-dev \
 	libev-dev \
 	libinih-dev \
+	libisal-dev \
 	libjansson-dev \
 	liblmdb-dev \
 	libmariadb-dev \
@@ -23,6 +24,8 @@ PKG_DEMO  = nats-server python3 python3-cryptography
 # default-jre-headless and maven: a real Kafka broker, where Maven's registry can be reached
 PKG_TEST  = $(PKG_DEMO) \
 	default-jre-headless \
+	freetds-bin \
+	fish \
 	gpg \
 	gpg-agent \
 	gpgconf \
@@ -44,6 +47,7 @@ PKG_TEST  = $(PKG_DEMO) \
 	swift-account \
 	swift-container \
 	swift-object \
-	swift-proxy
+	swift-proxy \
+	zsh
 
 PKG_FUZZ  = clang libclang-rt-14-dev

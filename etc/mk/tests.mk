@@ -27,7 +27,7 @@ $(B)/tests/unit/supervisor/test_edsctl: | $(B)/edsctl
 $(B)/tests/unit/supervisor/test_oneshot: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
 $(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_WORKER)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson zlib) $(LIBS_WORKER)
 # test_process talks to the worker of the same build.
 $(B)/tests/unit/worker/test_process: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
 $(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_OBJECT) $(SRC_HTTPS) $(SRC_RDKAFKA) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))

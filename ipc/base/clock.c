@@ -265,3 +265,14 @@ rfc3339_parse(struct slice text, int64_t *epoch_ns_r)
 	*epoch_ns_r = ((int64_t)s - zone) * 1000000000 + ns;
 	return true;
 }
+
+bool
+rfc3339_parse_ms(struct slice text, int64_t *epoch_ms_r)
+{
+	int64_t	 ns;
+
+	if (!rfc3339_parse(text, &ns))
+		return false;
+	*epoch_ms_r = ns / 1000000;
+	return true;
+}

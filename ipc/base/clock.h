@@ -17,6 +17,7 @@ void	 buf_rfc3339(struct buf *, int64_t epoch_ns);
 
 /* Reads it: fraction and zone (Z, +02:00) as RFC 3339 has them; nothing finer than a nanosecond counts. */
 bool	 rfc3339_parse(struct slice, int64_t *epoch_ns_r) MUST_CHECK;
+bool	 rfc3339_parse_ms(struct slice, int64_t *epoch_ms_r) MUST_CHECK;
 
 /* "1h2m3s4ms", "90s", "1.5s", "2us"; false when it is none.  "0" is allowed. */
 bool	 duration_parse(struct slice, int64_t *ms_r) MUST_CHECK;

@@ -231,7 +231,7 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 {
 	struct child	*c = w->data;
 	int		 st = w->rstatus;
-	bool		 config;
+	bool		 config, clean;
 
 	(void)events;
 	ev_child_stop(loop, w);
@@ -241,12 +241,14 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 	obituary(c->last_exit, sizeof(c->last_exit), st);
 	look_for_culprit(c, st);
 	config = c->broken_config || (WIFEXITED(st) && WEXITSTATUS(st) == EXIT_STATUS_CONFIG);
+	clean = WIFEXITED(st) && WEXITSTATUS(st) == 0;
+	if (!config && !clean && !is_told_to_end(c))
+		c->host.crashed(c->host.arg, c);
 	if (c->reason[0] == '\0' && !is_told_to_end(c))
 		(void)snprintf(c->reason, sizeof(c->reason), "the worker ended unexpectedly: %s%s%.300s", c->last_exit,
 		    c->words.n > 0 ? "; its last words: " : "", c->words.n > 0 ? c->words.line[c->words.n - 1] : "");
 	end_of_life(c);
-	child_event(c, config ? CHILD_EV_EXIT_CONFIG : WIFEXITED(st) && WEXITSTATUS(st) == 0 ? CHILD_EV_EXIT_CLEAN :
-	    CHILD_EV_EXIT_CRASH);
+	child_event(c, config ? CHILD_EV_EXIT_CONFIG : clean ? CHILD_EV_EXIT_CLEAN : CHILD_EV_EXIT_CRASH);
 }
 
 static void

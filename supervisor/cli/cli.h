@@ -7,7 +7,7 @@
 
 /* The command line of `eds` (contract/cli.md), taken apart. */
 enum cli_command {
-#define COMMAND(NAME, parent, word, arguments, least, most, shown, help) CLI_##NAME,
+#define COMMAND(NAME, parent, word, arguments, least, most, completes, shown, help) CLI_##NAME,
 #include "supervisor/cli/commands.def"
 #undef COMMAND
 	CLI_COMMANDS
@@ -45,10 +45,14 @@ void	 cli_free(struct cli *);
 void	 cli_usage(enum cli_command, struct buf *);	/* "Usage:" to the last flag */
 void	 cli_help(enum cli_command, struct buf *);	/* with the description in front */
 
+/* What a shell offers for the arguments: the last one, or with COMMANDS each. */
+enum cli_completes { CLI_COMPLETES_NOTHING, CLI_COMPLETES_COMMANDS, CLI_COMPLETES_KINDS, CLI_COMPLETES_SHELLS, CLI_COMPLETES_FILES };
+
 struct cli_command_info {
 	const char		*word, *arguments, *help;
 	enum cli_command	 parent;
 	size_t			 least, most;
+	enum cli_completes	 completes;
 	int			 shown;
 };
 #define CLI_SHOWN	1
@@ -59,6 +63,8 @@ enum cli_type { CLI_BOOL, CLI_TRISTATE, CLI_TEXT, CLI_NUMBER, CLI_ANY_NUMBER, CL
 #define CLI_HIDDEN	1u
 #define CLI_SECRET	2u
 #define CLI_IGNORED	4u
+#define CLI_FOLDER	8u	/* a shell completes its value */
+#define CLI_FILE	16u
 struct cli_flag {
 	unsigned	 commands;		/* bits 1 << enum cli_command; all of them: global */
 	const char	*name;
@@ -75,11 +81,21 @@ const struct cli_flag *cli_flags(size_t *n_r);
 const char *cli_program(void);
 
 /* Each command; the result is the exit code. */
+int	 cmd_complete(void);
+int	 cmd_completion(const struct cli *);
 int	 cmd_download(const struct cli *);
 int	 cmd_enroll(struct cli *);
 int	 cmd_import(struct cli *);
 int	 cmd_server(struct cli *);
 int	 cmd_server_help(const struct cli *);
+
+/* completion.c: candidates for the last of the words, which are one a line. */
+void	 cli_complete(struct slice words, struct buf *out);
+/* completion_scripts.c: up to a NULL name. */
+struct cli_shell {
+	const char	*name, *script;
+};
+extern const struct cli_shell cli_shells[];
 
 /*
  * confirm.c: asks on the terminal, with `Cancel` as the first answer.  1: confirmed, 0: cancelled, -1: there is no

@@ -51,18 +51,6 @@ is_there(const char *value, const char *flag)
 	return false;
 }
 
-/* An RFC 3339 time in epoch milliseconds. */
-static bool
-take_time(const char *text, int64_t *ms_r)
-{
-	int64_t	 ns;
-
-	if (!rfc3339_parse(slice_of(text), &ns))
-		return false;
-	*ms_r = ns / 1000000;
-	return true;
-}
-
 /* Of those that hold tables, an import replaces what is there (contract/cli.md section 2.5). */
 static bool
 replaces(const struct driver_info *info)
@@ -212,8 +200,8 @@ start(struct run *r, struct err *err)
 		.schema_only = im->schema_only, .keep = im->no_delete, .keep_files = im->no_cleanup, .single = im->single, .tested = true,
 		.parallel = im->parallel > 0 ? (unsigned)im->parallel : 0, .reject_limit = IMPORT_REJECT_LIMIT };
 
-	if (im->time_offset != NULL && !take_time(im->time_offset, &o.time_offset_ms))
-		return err_set(err, ERR_CONFIG, "--timeOffset takes a time such as 2026-01-31T00:00:00Z");
+	if (im->time_offset != NULL && !rfc3339_parse_ms(slice_of(im->time_offset), &o.time_offset_ms))
+		return err_set(err, ERR_CONFIG, IMPORT_TIME_WANTED);
 	if (store_cursor_get(r->store, r->name, &o.cursor, NULL) == -1)
 		o.cursor = 0;		/* it never had anything */
 	if (check_age(r, err) == -1 || import_start(&r->import, &host, &o, err) == -1)

@@ -66,7 +66,7 @@ static int
 begin(const struct cli *cli, const struct config *c, const char *name, struct err *err)
 {
 	const struct cli_import	*im = &cli->import;
-	struct buf		 only = { 0 }, companies = { 0 }, locations = { 0 }, job = { 0 }, dir = { 0 };
+	struct buf		 only = { 0 }, companies = { 0 }, locations = { 0 }, job = { 0 }, dir = { 0 }, time = { 0 };
 	const char		*args[12] = { name };
 	size_t			 n = 1;
 	json_t			*doc;
@@ -85,6 +85,10 @@ begin(const struct cli *cli, const struct config *c, const char *name, struct er
 		buf_printf(&dir, "dir=%s", im->dir);
 		args[n++] = buf_cstr(&dir);
 	}
+	if (im->time_offset != NULL) {
+		buf_printf(&time, "timeOffset=%s", im->time_offset);
+		args[n++] = buf_cstr(&time);
+	}
 	if (im->dry_run)
 		args[n++] = "dry-run";
 	if (im->schema_only)
@@ -100,6 +104,7 @@ begin(const struct cli *cli, const struct config *c, const char *name, struct er
 	buf_free(&locations);
 	buf_free(&job);
 	buf_free(&dir);
+	buf_free(&time);
 	return doc == NULL ? -1 : 0;
 }
 
@@ -188,8 +193,6 @@ import_ask_server(const struct cli *cli, const struct config *c, const struct lo
 
 	if (d == NULL)
 		log_error(lg, "%s; and it has no destination with that URL: add one to eds.conf, then: edsctl import NAME", why_not_here->text);
-	else if (cli->import.time_offset != NULL)
-		log_error(lg, "%s; stop it for an import with --timeOffset", why_not_here->text);
 	else {
 		log_info(lg, "a server is running on %s: it imports into its destination %s", c->data_dir, d->name);
 		if (begin(cli, c, d->name, &err) == 0 && watch(c, d->name, lg, began_ms, &err) == 0)

@@ -15,6 +15,8 @@
 #define DOWNLOAD	(1u << CLI_DOWNLOAD)
 #define ALL_COMMANDS	CLI_ALL_COMMANDS
 #define HIDDEN		CLI_HIDDEN
+#define FOLDER		CLI_FOLDER
+#define A_FILE		CLI_FILE
 #define SECRET		CLI_SECRET
 
 static const struct cli_flag flags[] = {
@@ -31,8 +33,8 @@ static const struct cli_flag flags[] = {
 #undef IMPORT
 
 static const struct cli_command_info commands[] = {
-#define COMMAND(NAME, parent, word, arguments, least, most, shown, help) \
-	[CLI_##NAME] = { word, arguments, help, CLI_##parent, least, most, shown },
+#define COMMAND(NAME, parent, word, arguments, least, most, completes, shown, help) \
+	[CLI_##NAME] = { word, arguments, help, CLI_##parent, least, most, CLI_COMPLETES_##completes, shown },
 #include "supervisor/cli/commands.def"
 #undef COMMAND
 };

@@ -86,9 +86,10 @@ prompt_enroll(const char *data_dir, const char *api_url)
 		else if (memchr(code.p, ' ', code.n) != NULL || memchr(code.p, '\t', code.n) != NULL) {
 			log_error(&lg, "failed to read enrollment code: expected one word");
 			rc = 1;
-		} else if (enroll(buf_cstr(&line), data_dir, api_url, &err) == 0)
+		} else if (enroll(buf_cstr(&line), data_dir, api_url, &err) == 0) {
+			log_info(&lg, "Enrollment successful!");
 			rc = 0;
-		else {
+		} else {
 			log_error(&lg, "%s", err.text);
 			say("", "\n");
 		}

@@ -79,7 +79,7 @@ run_again(const struct cli *cli, const struct log *lg, const char *path)
 static void
 hand_over(const struct cli *cli, const struct log *lg, const char *data_dir, const char *self)
 {
-	struct buf	 path = { 0 }, said = { 0 };
+	struct buf	 path = { 0 }, said = { 0 }, back = { 0 };
 	bool		 other = programs_choose(data_dir, self, &path, &said).p != NULL;
 
 	if (said.len > 0)
@@ -88,8 +88,9 @@ hand_over(const struct cli *cli, const struct log *lg, const char *data_dir, con
 		(void)fflush(NULL);
 		(void)execv(buf_cstr(&path), cli->argv);
 		log_error(lg, "cannot start %s: %m; going on with the installed version", buf_cstr(&path));
-		programs_give_up(data_dir);
+		programs_give_up(data_dir, &back);
 	}
+	buf_free(&back);
 	buf_free(&path);
 	buf_free(&said);
 }

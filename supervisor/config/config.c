@@ -263,8 +263,8 @@ take_flags(struct load *l, struct err *err)
 	union { const char **given; char *const *list; } ids = { .given = f->company_ids };
 
 	if (f->schema_validator != NULL && f->schema_validator[0] != '\0')
-		return err_set(err, ERR_CONFIG, "--schema-validator comes with a later version: without it events would be "
-		    "delivered that its rules hold back. Leave the option out to deliver everything");
+		return err_set(err, ERR_CONFIG, "--schema-validator: events cannot be validated yet, and those that the "
+		    "rules hold back would be delivered. Leave the option out to deliver everything");
 	if (take_flag_texts(l, err) != 0 || take_flag_numbers(l, err) != 0 ||
 	    (f->api_key != NULL && f->api_key[0] != '\0' && replace(&c->token, f->api_key, err) != 0) ||
 	    (f->eds_id != NULL && f->eds_id[0] != '\0' && replace(&c->server_id, f->eds_id, err) != 0))

@@ -275,6 +275,7 @@ static const struct verb_flag {
 	{ "import", "dry-run", no_argument },
 	{ "import", "no-delete", no_argument },
 	{ "import", "schema-only", no_argument },
+	{ "import", "timeOffset", required_argument },
 	{ "import", "job-id", required_argument },
 	{ "import", "dir", required_argument },
 	{ "import", "cancel", no_argument },

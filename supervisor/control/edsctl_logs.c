@@ -13,6 +13,7 @@
 #include "ipc/base/buf.h"
 #include "supervisor/control/control_commands.h"
 #include "supervisor/control/edsctl_logs.h"
+#include "supervisor/logs/logfile_name.h"
 
 #define SHOWN	50
 
@@ -134,9 +135,7 @@ read_more(struct view *v, int fd, struct buf *text)
 static int
 is_log(const struct dirent *e)
 {
-	size_t	 n = strlen(e->d_name);
-
-	return n > 8 && strncmp(e->d_name, "eds-", 4) == 0 && strcmp(e->d_name + n - 4, ".log") == 0;
+	return logfile_is_name(e->d_name);
 }
 
 /* Opens the file after `*present` (NULL: the first one), which it replaces; -1 when there is none. */

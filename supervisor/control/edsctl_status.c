@@ -493,7 +493,7 @@ trouble_server(struct buf *out, const json_t *doc, const json_t *list, const str
 		buf_adds(&what, json_string_value(reason));
 		trouble(out, style, "server", &what, "%s", "");
 	}
-	if (epoch(up, "paused") != 0 || is(str(up, "state"), "paused")) {
+	if (epoch(up, "paused") != 0) {
 		buf_adds(&what, "everything is paused");
 		trouble(out, style, "upstream", &what, "deliver again: edsctl resume");
 	}
@@ -528,7 +528,7 @@ text_status(struct buf *out, const json_t *doc, const struct text_style *style)
 	buf_addc(out, '\n');
 	measure(&t, list, style);
 	if (json_array_size(list) == 0)
-		text_wrap(out, SLICE("There is no destination yet: add one to eds.conf, or configure it in HQ."), 0, 0, style->width);
+		text_wrap(out, SLICE("There is no destination yet: configure one in HQ, or add one to eds.conf, then: edsctl reload"), 0, 0, style->width);
 	else
 		table_head(out, &t, style);
 	json_array_foreach(list, i, d)

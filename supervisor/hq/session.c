@@ -37,6 +37,8 @@ struct session {
 	int64_t			 renew_ms;
 	struct buf		 body;		/* of the session start */
 	enum session_state	 state;
+	int64_t			 since_ms;	/* epoch, in this state */
+	int64_t			 expires_at;	/* epoch seconds, of the credential at hand; 0: never */
 	char			 text[1000];
 	char			*sid;		/* "" when there is none */
 	bool			 ended_at_hq;	/* `sid` is no longer known there */
@@ -76,12 +78,26 @@ session_state(const struct session *s, const char **text_r)
 	return s->state;
 }
 
+int64_t
+session_since(const struct session *s)
+{
+	return s->since_ms;
+}
+
+int64_t
+session_expires(const struct session *s)
+{
+	return s->expires_at * 1000;
+}
+
 static void
 enter(struct session *s, enum session_state state, const char *text)
 {
 	struct buf	 copy = { 0 };
 
 	buf_adds(&copy, text);		/* may be our own text */
+	if (s->state != state || s->since_ms == 0)
+		s->since_ms = wall_ms();
 	s->state = state;
 	(void)snprintf(s->text, sizeof(s->text), "%s", buf_cstr(&copy));
 	buf_free(&copy);
@@ -154,13 +170,16 @@ post(struct session *s, const char *path, struct slice body, int64_t timeout_ms,
 	return rc;
 }
 
-/* Renewal comes before the credential ends, whatever the interval says. */
+/*
+ * Renewal comes before the credential ends, whatever the interval says.  A fresh one that is over already says
+ * that this machine's clock is wrong, and nothing about when.
+ */
 static int64_t
 renew_after(const struct session *s, int64_t expires_at)
 {
 	int64_t	 left = expires_at * 1000 - wall_ms();
 
-	if (expires_at == 0 || left / 10 * 8 >= s->renew_ms)
+	if (expires_at == 0 || left <= 0 || left / 10 * 8 >= s->renew_ms)
 		return s->renew_ms;
 	return left / 10 * 8 < 10000 ? 10000 : left / 10 * 8;
 }
@@ -172,6 +191,7 @@ begun(struct session *s, struct slice creds, int64_t expires_at, const char *pat
 		log_info(&s->log, "HQ can be reached again");
 	s->failures = 0;
 	s->ended_at_hq = false;
+	s->expires_at = expires_at;
 	arm(s, &s->renewal, renew_after(s, expires_at));
 	log_info(&s->log, "session %s started", s->sid);
 	enter(s, SESSION_ACTIVE, "");
@@ -287,14 +307,17 @@ send_start(struct session *s)
 }
 
 static void
-tell_log_url(struct session *s, const struct http_response *r)
+tell_urls(struct session *s, const struct http_response *r)
 {
 	struct err	 err = { 0 };
 	json_t		*data = r->status == 200 ? api_data(r, "session end", &err) : NULL;
 	const char	*url = json_string_value(json_object_get(data, "url"));
+	const char	*error_url = json_string_value(json_object_get(data, "errorUrl"));
 
-	if (url != NULL && url[0] != '\0' && s->events.ended != NULL)
-		s->events.ended(s->events.arg, url);
+	url = url == NULL ? "" : url;
+	error_url = error_url == NULL ? "" : error_url;
+	if (s->events.ended != NULL && (url[0] != '\0' || error_url[0] != '\0'))
+		s->events.ended(s->events.arg, url, error_url);
 	json_decref(data);
 }
 
@@ -316,11 +339,18 @@ on_end(void *arg, const struct http_response *r)
 		/* Otherwise HQ does not know that session any more, which is what was wanted. */
 	}
 	s->ended_at_hq = true;
-	tell_log_url(s, r);
+	s->errored = false;
+	tell_urls(s, r);
 	if (s->ending)
 		end_finished(s);
 	else
 		send_start(s);
+}
+
+static struct slice
+end_body(const struct session *s)
+{
+	return s->errored ? SLICE("{\"errored\":true}") : SLICE("{\"errored\":false}");
 }
 
 static void
@@ -330,8 +360,7 @@ send_end(struct session *s)
 
 	if (!s->ending)
 		enter(s, SESSION_RENEWING, "ending the session before");
-	if (post(s, s->sid, s->errored ? SLICE("{\"errored\":true}") : SLICE("{\"errored\":false}"),
-	    s->ending ? END_MS : 0, on_end, &err) == 0)
+	if (post(s, s->sid, end_body(s), s->ending ? END_MS : 0, on_end, &err) == 0)
 		return;
 	if (s->ending)
 		end_finished(s);
@@ -450,7 +479,7 @@ session_end(struct session *s, bool errored, void (*done)(void *), void *arg)
 	ev_timer_stop(s->loop, &s->again);
 	ev_timer_stop(s->loop, &s->renewal);
 	s->ending = true;
-	s->errored = errored;
+	s->errored |= errored;
 	s->done = done;
 	s->done_arg = arg;
 	arm(s, &s->deadline, END_MS);
@@ -460,11 +489,17 @@ session_end(struct session *s, bool errored, void (*done)(void *), void *arg)
 	if (s->sid[0] != '\0' && !s->ended_at_hq) {
 		struct err err = { 0 };
 
-		if (post(s, s->sid, errored ? SLICE("{\"errored\":true}") : SLICE("{\"errored\":false}"), END_MS, on_end, &err) == 0)
+		if (post(s, s->sid, end_body(s), END_MS, on_end, &err) == 0)
 			return;
 		log_warn(&s->log, "session end: %s", err.text);
 	}
 	arm(s, &s->deadline, 0);
+}
+
+void
+session_crashed(struct session *s)
+{
+	s->errored = true;
 }
 
 void

@@ -19,8 +19,8 @@ struct session_events {
 	/* A session began (first, or renewed): id and the decoded NATS creds file.  The file stands already
 	 * as <data-dir>/<sid>/nats.creds (0600), `creds_path`. */
 	void	(*started)(void *arg, const char *sid, const char *creds_path, struct slice creds);
-	/* HQ has ended a session and signed a URL for its log.  May be NULL. */
-	void	(*ended)(void *arg, const char *log_url);
+	/* HQ has ended a session and signed URLs for its log and what crashed; "" none.  May be NULL. */
+	void	(*ended)(void *arg, const char *log_url, const char *error_url);
 	/* For the status: state changed; text says why, or what is waited for. */
 	void	(*changed)(void *arg, enum session_state, const char *text);
 	/* HQ refuses this server for good (401, 404, success:false ...): only the operator can mend it. */
@@ -38,10 +38,13 @@ void	 session_renew(struct session *);		/* now; also happens by itself */
  * 5 s at the latest, also when HQ cannot be reached.
  */
 void	 session_end(struct session *, bool errored, void (*done)(void *), void *arg);
+void	 session_crashed(struct session *);		/* HQ is told at the end that something did */
 void	 session_free(struct session **);
 const char *session_id(const struct session *);		/* "" when there is none */
 enum session_state session_state(const struct session *, const char **text_r);
 const char *session_state_name(enum session_state);
+int64_t	 session_since(const struct session *);		/* epoch ms: since when it is in that state */
+int64_t	 session_expires(const struct session *);	/* epoch ms: when the credential at hand ends; 0: never */
 
 /* Body of the session start, contract/hq-api.md section 4; pure apart from reading the machine. */
 void	 session_request_body(const struct config *, struct buf *);

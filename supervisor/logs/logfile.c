@@ -12,6 +12,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/json_out.h"
 #include "supervisor/logs/logfile.h"
+#include "supervisor/logs/logfile_name.h"
 
 struct logfile {
 	char		*dir;
@@ -103,20 +104,10 @@ logfile_format(struct buf *out, int64_t epoch_ns, enum log_level level, const ch
 
 /* --- files --- */
 
-/* "eds-1720000000000.log" */
-static bool
-is_log(const char *name)
-{
-	size_t	 n = strlen(name);
-
-	return n > 8 && strncmp(name, "eds-", 4) == 0 && strcmp(name + n - 4, ".log") == 0 &&
-	    strspn(name + 4, "0123456789") == n - 8;
-}
-
 static int
 only_logs(const struct dirent *e)
 {
-	return is_log(e->d_name);
+	return logfile_is_name(e->d_name);
 }
 
 /* Names of one length, so that their order is that of time until the year 2286. */

@@ -6,9 +6,10 @@
 
 /*
  * Which programs run.  An upgrade puts a version into <data-dir>/programs/<version>/ and points the
- * link programs/current at it; every `eds server` on that data directory then hands over to it.  What was
- * installed stays as it is, and takes over again when the newer one does not get well: until
- * programs_trust() says so, programs/trial counts how often it was started.
+ * link programs/current at it; every `eds server` on that data directory then hands over to it.  What ran
+ * before stays as it is, installed or from an upgrade before (the link programs/previous), and takes over again
+ * when the newer one does not get well: until programs_trust() says so, programs/trial counts how often it was
+ * started.
  */
 #define PROGRAMS_TRIES	3
 #define PROGRAMS_BASE	"EDS_BASE_PROGRAM"	/* variable: the installed program that handed over */
@@ -31,7 +32,7 @@ struct slice programs_on_trial(const char *data_dir, const char *self, struct bu
 /* It is well: no trial any more, older versions are removed. */
 int	 programs_trust(const char *data_dir, struct err *) MUST_CHECK;
 
-/* It is not: the installed program runs from the next start on. */
-void	 programs_give_up(const char *data_dir);
+/* It is not: what ran before runs from the next start on; its version, "" for the installed program. */
+void	 programs_give_up(const char *data_dir, struct buf *version);
 
 #endif

@@ -4,15 +4,20 @@
  *
  *	bare_import file DIRECTORY COUNT TEMPLATES
  *	bare_import sqlite DATABASE COUNT TEMPLATES
+ *	bare_import postgres URL COUNT TEMPLATES		one COPY
+ *	bare_import mariadb PORT COUNT TEMPLATES		one LOAD DATA LOCAL, as bench/bench in the database "bench"
  *
- * TEMPLATES: the statement that makes the table, then rows; each part is a length (32 bits) and
- * bytes.  A row is a number of cells, and the cells: a document for `file`, for
- * `sqlite` a letter for the type (n null, i integer, d double, t text) and its text.  In
- * all of them MARK stands for the row's number.  Prints the seconds.
+ * TEMPLATES: a statement (for SQLite the one that makes the table, for the others the one that loads), then rows;
+ * each part is a length (32 bits) and bytes.  A row is a number of cells, and the cells: a document for
+ * `file`; for `sqlite` a letter for the type (n null, i integer, d double, t text) and its text; for
+ * the servers the whole row, with what ends it.  In all of them MARK stands for the row's number.  Prints the seconds.
  */
 
 #include <fcntl.h>
+#include <libpq-fe.h>
+#include <mariadb/mysql.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +29,7 @@
 #define MARK		"########"
 #define BATCH		1000u		/* files, after which the disk has them */
 #define TRANSACTION	50000u		/* rows */
+#define CHUNK		((size_t)64 << 10)	/* bytes at once to a server */
 
 struct cell {
 	char	*text;
@@ -65,7 +71,7 @@ read_cell(FILE *f)
 	if ((c.text = malloc(c.n + 1)) == NULL || fread(c.text, 1, c.n, f) != c.n)
 		die("templates");
 	c.text[c.n] = '\0';
-	c.mark = strstr(c.text, MARK);
+	c.mark = memmem(c.text, c.n, MARK, sizeof(MARK) - 1);
 	return c;
 }
 
@@ -197,21 +203,144 @@ write_sqlite(const char *path, size_t count)
 	(void)sqlite3_close(db);
 }
 
+/* --- servers --- */
+
+static char	*chunk;
+static size_t	 chunk_n, chunk_cap, chunk_at;
+
+/* Rows from the `at`-th on, until there are enough bytes for one call; the first that is not among them. */
+static size_t
+fill_chunk(size_t at, size_t count)
+{
+	for (chunk_n = 0; at < count && chunk_n < CHUNK; at++) {
+		const struct cell *c = &number_row(at)->v[0];
+
+		if (chunk_n + c->n > chunk_cap && (chunk = realloc(chunk, chunk_cap = CHUNK + 2 * c->n)) == NULL)
+			die("memory");
+		(void)memcpy(chunk + chunk_n, c->text, c->n);
+		chunk_n += c->n;
+	}
+	chunk_at = 0;
+	return at;
+}
+
+static void
+pg_die(PGconn *db)
+{
+	(void)fprintf(stderr, "%s", PQerrorMessage(db));
+	exit(1);
+}
+
+static void
+pg_put(PGconn *db, const char *bytes, size_t n)
+{
+	if (PQputCopyData(db, bytes, (int)n) != 1)
+		pg_die(db);
+}
+
+static void
+write_postgres(const char *url, size_t count)
+{
+	static const char	 start[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", end[] = "\377\377";
+	PGconn			*db = PQconnectdb(url);
+	bool			 binary = strstr(ddl.text, "BINARY") != NULL;
+
+	if (PQstatus(db) != CONNECTION_OK || PQresultStatus(PQexec(db, ddl.text)) != PGRES_COPY_IN)
+		pg_die(db);
+	if (binary)
+		pg_put(db, start, sizeof(start) - 1);
+	for (size_t at = 0; at < count; ) {
+		at = fill_chunk(at, count);
+		pg_put(db, chunk, chunk_n);
+	}
+	if (binary)
+		pg_put(db, end, sizeof(end) - 1);
+	if (PQputCopyEnd(db, NULL) != 1 || PQresultStatus(PQgetResult(db)) != PGRES_COMMAND_OK)
+		pg_die(db);
+	PQfinish(db);
+}
+
+static size_t	 infile_row, infile_count;
+
+static int
+infile_init(void **state, const char *name, void *arg)
+{
+	(void)name;
+	*state = arg;
+	return 0;
+}
+
+static int
+infile_read(void *state, char *to, unsigned room)
+{
+	size_t	 n;
+
+	(void)state;
+	if (chunk_at == chunk_n)
+		infile_row = fill_chunk(infile_row, infile_count);
+	n = chunk_n - chunk_at < room ? chunk_n - chunk_at : room;
+	(void)memcpy(to, chunk + chunk_at, n);
+	chunk_at += n;
+	return (int)n;
+}
+
+static void
+infile_end(void *state)
+{
+	(void)state;
+}
+
+static int
+infile_error(void *state, char *text, unsigned room)
+{
+	(void)state;
+	(void)snprintf(text, room, "no error");
+	return 0;
+}
+
+static void
+write_mariadb(const char *port, size_t count)
+{
+	MYSQL		*db = mysql_init(NULL);
+	unsigned	 on = 1, protocol = MYSQL_PROTOCOL_TCP;
+
+	infile_count = count;
+	(void)mysql_optionsv(db, MYSQL_OPT_LOCAL_INFILE, &on);
+	(void)mysql_optionsv(db, MYSQL_OPT_PROTOCOL, &protocol);
+	(void)mysql_optionsv(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	if (mysql_real_connect(db, "127.0.0.1", "bench", "bench", "bench", (unsigned)atoi(port), NULL, CLIENT_LOCAL_FILES) == NULL) {
+		(void)fprintf(stderr, "%s\n", mysql_error(db));
+		exit(1);
+	}
+	mysql_set_local_infile_handler(db, infile_init, infile_read, infile_end, infile_error, NULL);
+	if (mysql_query(db, ddl.text) != 0 || mysql_affected_rows(db) != count) {
+		(void)fprintf(stderr, "%s; %llu rows\n", mysql_error(db), (unsigned long long)mysql_affected_rows(db));
+		exit(1);
+	}
+	mysql_close(db);
+}
+
+static const struct {
+	const char	*name;
+	void		(*write)(const char *target, size_t count);
+} kinds[] = {
+	{ "file", write_files }, { "sqlite", write_sqlite }, { "postgres", write_postgres }, { "mariadb", write_mariadb },
+};
+
 int
 main(int argc, char **argv)
 {
 	struct timespec	 from, to;
 
 	if (argc != 5) {
-		(void)fprintf(stderr, "usage: bare_import file|sqlite TARGET COUNT TEMPLATES\n");
+		(void)fprintf(stderr, "usage: bare_import file|sqlite|postgres|mariadb TARGET COUNT TEMPLATES\n");
 		return 1;
 	}
 	read_templates(argv[4]);
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
-	if (strcmp(argv[1], "file") == 0)
-		write_files(argv[2], strtoull(argv[3], NULL, 10));
-	else
-		write_sqlite(argv[2], strtoull(argv[3], NULL, 10));
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(argv[1], kinds[i].name) == 0)
+			kinds[i].write(argv[2], strtoull(argv[3], NULL, 10));
 	(void)clock_gettime(CLOCK_MONOTONIC, &to);
 	(void)printf("%.3f\n", (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
 	return 0;

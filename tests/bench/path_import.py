@@ -1,10 +1,12 @@
 """An import of many rows of the width of an order, next to a bare program that has the same rows ready in memory.
 
 EDS asks the stand-in for HQ for an export, downloads, unpacks, parses and stores it; the bare program only
-stores.  BENCH_IMPORT_ROWS says how many rows (2,000,000).  Memory is that of supervisor and worker together,
+stores: documents to files, one INSERT per row into SQLite, one COPY into PostgreSQL, one LOAD DATA LOCAL into MariaDB.
+BENCH_IMPORT_ROWS says how many rows (2,000,000).  Memory is that of supervisor and worker together,
 at its highest.
 """
 import gzip
+import hashlib
 import os
 import random
 import shutil
@@ -12,25 +14,26 @@ import statistics
 import struct
 import subprocess
 import tempfile
-import threading
-import time
 
 from tests.bench import machine
 from tests.bench.bed import Bed
-from tests.support import gojson, postgresd
+from tests.support import gojson, mariadbd, postgresd, proc
 from tests.support.events import COMPANY, LOCATIONS, load_schemas
 from tests.support.lab import build_dir
 from tests.support.values import Values, write_json
 
-ROWS = ("import-file", "import-sqlite", "import-postgres")
+ROWS = ("import-file", "import-sqlite", "import-postgres", "import-mariadb")
 COUNT = int(os.environ.get("BENCH_IMPORT_ROWS", 2_000_000))
 PER_FILE = 50_000
 TEMPLATES = 500
 MARK = "########"
 LEAST = 0.7
 MOST_MIB = 96
+LOOK_S = 0.3
 TIME_NS = 1720549683697000000
 TYPES = {"integer": "BIGINT", "number": "DOUBLE PRECISION", "boolean": "BOOLEAN", "object": "JSONB"}
+MARIADB_TYPES = {"TEXT": "LONGTEXT", "TIMESTAMP WITH TIME ZONE": "DATETIME(6)", "JSONB": "JSON"}
+MARIADB_SETTINGS = ("--innodb-buffer-pool-size=256M", "--innodb-log-file-size=1G", "--local-infile=ON")
 
 
 def column_type(prop):
@@ -80,6 +83,13 @@ class Rows:
         for row in self.json:
             yield [b'{"operation":"INSERT","id":"%s","table":"order","after":%s,"imported":true}' % (MARK.encode(), row)]
 
+    def lines(self, text):
+        """Whole rows as COPY and LOAD DATA read them; `text` spells a value."""
+        types = self.types()
+        for row in self.rows:
+            cells = ["\\N" if (v := row.get(c)) is None else text(t, v) for c, t in types.items()]
+            yield [("\t".join(cells) + "\n").encode()]
+
     def cells(self):
         types = self.types()
         for row in self.rows:
@@ -97,12 +107,22 @@ class Rows:
                     f.write(struct.pack("=I", len(cell)) + cell)
         return path
 
-    def export(self):
-        """Contents of the export's files, packed, one after the other."""
-        for start in range(0, COUNT, PER_FILE):
-            numbers = range(start, min(start + PER_FILE, COUNT))
-            yield gzip.compress(b"".join(self.json[n % TEMPLATES].replace(MARK.encode(), b"%08d" % n) + b"\n"
-                                         for n in numbers), 1, mtime=0)
+    def export(self, folder):
+        """The export's files, packed; made once and kept, for they take longer than an import."""
+        digest = hashlib.sha256(b"\n".join(self.json)).hexdigest()[:12]
+        folder = os.path.join(folder, f"import-{PER_FILE}-{digest}")
+        os.makedirs(folder, exist_ok=True)
+        return [self._file(folder, start, min(start + PER_FILE, COUNT)) for start in range(0, COUNT, PER_FILE)]
+
+    def _file(self, folder, start, end):
+        path = os.path.join(folder, f"{start}-{end}.gz")
+        if not os.path.exists(path):
+            with open(path + ".new", "wb") as f:
+                f.write(gzip.compress(b"".join(self.json[n % TEMPLATES].replace(MARK.encode(), b"%08d" % n) + b"\n"
+                                               for n in range(start, end)), 1, mtime=0))
+            os.rename(path + ".new", path)
+        with open(path, "rb") as f:
+            return f.read()
 
 
 class ImportBed(Bed):
@@ -122,6 +142,17 @@ class ImportBed(Bed):
             return data
         self.hq.exports.create = create_job
 
+    def look(self, highest):
+        """Notes the memory of supervisor and worker; what is on record of the import, once it is over.
+
+        Rarely, and by what costs little: all this shares the machine with what is measured.
+        """
+        try:
+            highest.append(sum(machine.memory_kib(p)["VmHWM"] for p in self.processes().values()))
+        except (OSError, KeyError):
+            pass        # a worker that ended while we looked
+        return self.status_now()["destinations"][0].get("last_import")
+
     def run_import(self, url):
         """(seconds, MiB) of an import into that destination."""
         self.new_data_dir()
@@ -130,24 +161,9 @@ class ImportBed(Bed):
         try:
             self.wait_state("target", "running")
             assert self.edsctl("import", "target", "--only", "order").returncode == 0
-            stop = threading.Event()
-
-            def watch():
-                while not stop.wait(0.05):
-                    try:
-                        pids = self.processes().values()
-                        highest[0] = max(highest[0], sum(machine.memory_kib(p)["VmRSS"] for p in pids))
-                    except (OSError, KeyError):
-                        pass        # a worker that ended while we looked
-            watcher = threading.Thread(target=watch)
-            watcher.start()
-            try:
-                last = self.wait_until(lambda: self.destination("target").get("last_import"), "the import", 3600)
-            finally:
-                stop.set()
-                watcher.join()
+            last = proc.wait_until(lambda: self.look(highest), "the import", 3600, every=LOOK_S)
             assert last["state"] == "done" and last["rows"] == COUNT, last
-            return (last["ended"] - last["started"]) / 1000, highest[0] / 1024
+            return (last["ended"] - last["started"]) / 1000, max(highest) / 1024
         finally:
             self.end()
 
@@ -192,39 +208,52 @@ class SqlitePath(FilePath):
         return bare("sqlite", self.bare_target, self.templates)
 
 
-class PostgresPath:
-    """COPY by psql from a file that is ready."""
+def escaped(value):
+    text = value if isinstance(value, str) and not isinstance(value, gojson.Num) else write_json(value)
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
+
+class PostgresPath:
     def __init__(self, rows, folder):
         self._server = postgresd.Postgres(settings={"shared_buffers": "256MB", "max_wal_size": "4GB"}).start()
         self.url = self._server.url(self._server.create("bench"))
         self._create = rows.create("bare")
-        self._copy = os.path.join(folder, "copy")
-        lines = []
-        for row in rows.rows:
-            cells = [row.get(c) for c in rows.columns]
-            lines.append("\t".join("\\N" if v is None else self._text(v) for v in cells).encode() + b"\n")
-        with open(self._copy, "wb") as f:
-            for n in range(COUNT):
-                f.write(lines[n % TEMPLATES].replace(MARK.encode(), b"%08d" % n))
-
-    @staticmethod
-    def _text(value):
-        text = value if isinstance(value, str) and not isinstance(value, gojson.Num) else write_json(value)
-        return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        self._templates = rows.write(os.path.join(folder, "copy"), rows.lines(lambda kind, value: escaped(value)),
+                                     "COPY bare FROM STDIN")
 
     def reset(self):
-        self._server.run("DROP TABLE IF EXISTS bare", 'DROP TABLE IF EXISTS "order"', self._create, "CHECKPOINT", database="bench")
+        self._server.run("DROP TABLE IF EXISTS bare", 'DROP TABLE IF EXISTS "order"', self._create,
+                         "ALTER TABLE bare OWNER TO bench", "CHECKPOINT", database="bench")
 
     def bare(self):
-        link = self._server.connect("bench")
-        started = time.monotonic()
-        with open(self._copy, "rb") as f, link.cursor() as cursor:
-            cursor.copy_expert("COPY bare FROM STDIN", f, 1 << 20)
-        link.commit()
-        seconds = time.monotonic() - started
-        link.close()
-        return seconds
+        return bare("postgres", self.url, self._templates)
+
+    def close(self):
+        self._server.close()
+
+
+class MariaDbPath:
+    def __init__(self, rows, folder):
+        self._server = mariadbd.MariaDb(settings=MARIADB_SETTINGS).start()
+        self.url = self._server.url(self._server.create("bench", user="bench", password="bench"), user="bench", password="bench")
+        columns = [f"`{c}` {MARIADB_TYPES.get(t, t)}{' NOT NULL' if c in rows.schema['required'] else ''}"
+                   for c, t in rows.types().items() if c != "id"]
+        self._create = ("CREATE TABLE bare (`id` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin, "
+                        f"{', '.join(columns)}, PRIMARY KEY (`id`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4")
+        self._templates = rows.write(os.path.join(folder, "load"), rows.lines(self._text),
+                                     "LOAD DATA LOCAL INFILE 'rows' INTO TABLE bare CHARACTER SET utf8mb4")
+
+    @staticmethod
+    def _text(kind, value):
+        if isinstance(value, bool):
+            return str(int(value))
+        return escaped(value[:-1] if kind.startswith("TIMESTAMP") else value)
+
+    def reset(self):
+        self._server.run("DROP TABLE IF EXISTS bare", "DROP TABLE IF EXISTS `order`", self._create, database="bench")
+
+    def bare(self):
+        return bare("mariadb", str(self._server.port), self._templates)
 
     def close(self):
         self._server.close()
@@ -249,17 +278,19 @@ def measure_one(bench, bed, name, path):
 
 def measure(bench, wanted):
     rows = Rows()
-    makers = {"import-file": FilePath, "import-sqlite": SqlitePath, "import-postgres": PostgresPath}
+    makers = {"import-file": FilePath, "import-sqlite": SqlitePath, "import-postgres": PostgresPath,
+              "import-mariadb": MariaDbPath}
+    missing = {"import-postgres": postgresd.missing, "import-mariadb": mariadbd.missing}
     folder = tempfile.mkdtemp(prefix="eds-bench-import-")
     try:
-        files = list(rows.export())
+        files = rows.export(os.path.join(build_dir(), "bench"))
         with ImportBed(None, storage="memory") as bed:
             bed.offer(files)
             for name in ROWS:
                 if name not in wanted:
                     continue
-                if name == "import-postgres" and postgresd.missing():
-                    bench.table.skip(name, postgresd.missing())
+                if name in missing and missing[name]():
+                    bench.table.skip(name, missing[name]())
                     continue
                 measure_one(bench, bed, name, makers[name](rows, folder))
     finally:

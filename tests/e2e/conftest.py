@@ -9,7 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from tests.support import kafka_broker, lab as laboratory, natsd     # noqa: E402
+from tests.support import kafka_broker, lab as laboratory, natsd, releases     # noqa: E402
 from tests.support.postgres_fixtures import own_postgres, postgres_server, postgres_template   # noqa: E402,F401
 
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|: runtime error: ).*")
@@ -67,6 +67,14 @@ def lab(make_lab):
 def enrolled(lab):
     lab.enroll()
     return lab
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Releases of this program, signed; a server on loopback has them."""
+    made = releases.Releases(str(tmp_path))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ import json
 
 from tests.e2e.helpers import quick
 from tests.support.crafted import Crafted
-from tests.support.tsql_engine import Session
+from tests.support.tsql_session import Session
 
 
 class Shop:

@@ -1,16 +1,14 @@
 """The command line of eds: what users of the earlier server type, and what they see."""
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
-import time
 
 import pytest
 
 from tests.support import proc
 from tests.support.lab import SERVER_ID, build_dir
+from tests.support.terminal import Terminal
 
 EDS = os.path.join(build_dir(), "eds")
 
@@ -163,70 +161,13 @@ def test_enrolling_waits_for_an_api_that_is_just_starting(lab):
 
 # ---- the prompt
 
-class Terminal:
-    """`eds server` on a terminal of its own, or on pipes."""
-
-    def __init__(self, lab, terminal=True, **env):
-        self._master, slave = pty.openpty() if terminal else (None, None)
-        self.output = ""
-        pipe = subprocess.PIPE
-        self.child = subprocess.Popen([EDS, *map(str, lab.server_arguments())], cwd=lab.dir, env=lab.environment(**env),
-                                      start_new_session=True, stdin=slave if terminal else pipe,
-                                      stdout=slave if terminal else pipe,
-                                      stderr=slave if terminal else subprocess.STDOUT)
-        if terminal:
-            os.close(slave)
-        self._in = self._master if terminal else self.child.stdin.fileno()
-        self._out = self._master if terminal else self.child.stdout.fileno()
-
-    def read(self, seconds=0.05):
-        """What has come meanwhile; False at the end."""
-        while select.select([self._out], [], [], seconds)[0]:
-            try:
-                data = os.read(self._out, 65536)
-            except OSError:     # the terminal's way to say that nobody is at the other end
-                return False
-            if not data:
-                return False
-            self.output += data.decode(errors="replace")
-        return True
-
-    def wait_for(self, text, timeout=20.0):
-        deadline = time.monotonic() + timeout
-        while text not in self.output:
-            alive = self.read()
-            if text not in self.output and (not alive or time.monotonic() > deadline):
-                raise AssertionError(f"{text!r} did not come; the output was:\n{self.output}")
-        self.output = self.output.partition(text)[2]
-
-    def type(self, text):
-        os.write(self._in, text.encode())
-
-    def hang_up(self):
-        """The end of standard input."""
-        if self._master is None:
-            self.child.stdin.close()
-        else:
-            os.write(self._in, b"\x04")
-
-    def wait(self):
-        proc.wait_until(lambda: not self.read() or self.child.poll() is not None, "eds to end")
-        return self.child.wait(20)
-
-    def close(self):
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait(20)
-        if self._master is not None:
-            os.close(self._master)
-
-
 @pytest.fixture
 def terminal(lab):
     opened = []
 
     def open_terminal(**options):
-        opened.append(Terminal(lab, **options))
+        terminal = options.pop("terminal", True)
+        opened.append(Terminal([EDS, *map(str, lab.server_arguments())], lab.dir, lab.environment(**options), terminal))
         return opened[-1]
 
     yield open_terminal

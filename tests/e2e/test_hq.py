@@ -6,7 +6,7 @@ import time
 import pytest
 
 from helpers import Load, quick
-from tests.support.lab import SERVER_ID
+from tests.support.lab import SERVER_ID, build_dir
 
 START = r"^POST /v3/eds/internal$"
 SCHEMAS = r"^GET /v3/schema$"
@@ -285,3 +285,81 @@ def test_hq_away_at_the_end_does_not_hold_up_the_end(enrolled):
     assert lab.stop_eds() == 0
     assert time.monotonic() - started < 8
     assert not [n for n in os.listdir(lab.data_dir) if os.path.exists(os.path.join(lab.data_dir, n, "nats.creds"))]
+
+
+# ---- days without HQ, and clocks that are wrong
+
+@pytest.fixture
+def shifted(make_lab, tmp_path):
+    """shifted(seconds, **options of Lab): an enrolled laboratory and clock(seconds), which moves its programs' time."""
+    library, shift = os.path.join(build_dir(), "tests/support/clock_shift.so"), tmp_path / "shift"
+    assert os.path.exists(library), "make e2e builds it"
+
+    def clock(seconds):
+        (tmp_path / "new").write_text(str(seconds), encoding="utf-8")
+        os.rename(tmp_path / "new", shift)
+
+    def begin(seconds=0, args=(), **options):
+        clock(seconds)
+        lab = make_lab(**options)
+        lab.enroll()
+        start(lab, args=args, LD_PRELOAD=library, CLOCK_SHIFT=shift, ASAN_OPTIONS="verify_asan_link_order=0")
+        lab.wait_running()
+        return lab, clock
+    return begin
+
+
+def status_of(lab):
+    """What people see: exit status and text."""
+    done = lab.edsctl("status")
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def test_hq_out_of_reach_for_days_is_said_and_events_flow_on(shifted):
+    lab, clock = shifted(args=("--renew-interval", "1s"))
+    lab.hq.set_down(True)
+    lab.wait_until(lambda: lab.status()["session"]["state"] == "renewing", "HQ to be missed")
+    code, said = status_of(lab)
+    assert code == 0 and "session renewing: session end: " in said, "a passing outage is no trouble"
+    clock(3 * 86400 + 7200)
+    lab.publish(100)
+    lab.wait_delivered()
+    code, said = status_of(lab)
+    assert code == 4 and "HQ has not been reached for 3d 2h; events flow on with the credential at hand: " in said
+    assert lab.differences() == []
+    lab.hq.set_down(False)
+    lab.wait_until(lambda: status_of(lab)[0] == 0, "HQ to be back", timeout=90)
+    assert status_of(lab)[1].count("session active") == 1
+    lab.publish(100)
+    lab.wait_delivered()
+    assert lab.differences() == []
+
+
+def test_a_credential_that_ends_while_hq_is_away_is_said_and_nothing_is_lost(shifted):
+    lab, clock = shifted(hq_options={"creds_expire_in": 14})
+    lab.hq.set_down(True)
+    lab.publish(50)
+    lab.wait_delivered()
+    lab.wait_until(lambda: status_of(lab)[0] == 4, "the end of the credential", timeout=40)
+    code, said = status_of(lab)
+    assert code == 4 and "upstream is connecting" in said
+    clock(7200)
+    assert "HQ has not been reached for 2h; events flow on with the credential at hand, which is at its end: " in status_of(lab)[1]
+    lab.publish(50)
+    lab.hq.creds_expire_in = None
+    lab.hq.set_down(False)
+    lab.wait_delivered(timeout=90)
+    assert lab.differences() == []
+    lab.wait_until(lambda: status_of(lab)[0] == 0, "all to be well")
+
+
+@pytest.mark.parametrize("seconds", [86400 * 400, -86400 * 400])
+def test_a_clock_that_is_wrong_from_the_start_does_not_matter(shifted, seconds):
+    lab, clock = shifted(seconds, hq_options={"creds_expire_in": 86400})
+    lab.publish(50)
+    lab.wait_delivered()
+    clock(0)
+    lab.publish(50)
+    lab.wait_delivered()
+    assert lab.differences() == []
+    assert status_of(lab)[0] == 0 and len(lab.hq.sessions) == 1

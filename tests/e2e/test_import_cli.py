@@ -230,6 +230,12 @@ def test_h20_a_running_server_is_asked_to_do_it(shop):
     lab.publish(50)
     lab.wait_delivered()
     assert differences(lab, lab.sqlite_path()) == []
+    done = run(lab, lab.sqlite_url(), "--no-confirm", "--timeOffset", "2026-01-31T12:00:00Z")
+    assert done.returncode == 0, done.stdout
+    assert [job.request.get("timeOffset") for job in lab.hq.exports.jobs.values()] == [None, 1769860800000]
+    for wrong in (run(lab, lab.sqlite_url(), "--no-confirm", "--timeOffset", "yesterday").stdout,
+                  lab.edsctl("import", "shop", "--timeOffset", "yesterday").stderr):
+        assert "--timeOffset takes a time such as" in wrong
     done = run(lab, "sqlite:///tmp/nowhere/else.db", "--no-confirm")
     assert done.returncode == 1 and "edsctl import NAME" in done.stdout
     lab.hq.exports.fail_table = "order"

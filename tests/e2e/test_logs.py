@@ -5,7 +5,7 @@ import os
 
 import msgpack
 
-from helpers import quick
+from helpers import Fault, quick
 
 
 def started(lab, **server):
@@ -143,3 +143,58 @@ def test_it_can_be_read_when_no_server_runs(enrolled):
     lab = started(enrolled, log_level="debug")
     lab.kill_eds()
     assert "nats connected" in lab.edsctl("logs").stdout
+
+
+# ---- what crashed
+
+def crashed(lab):
+    """A server whose worker `fault` has died once; what its crash file says."""
+    fault = Fault(lab)
+    lab.start_eds({"files": quick(lab.file_url()), "fault": quick(fault.url, backoff_min="50ms")})
+    lab.wait_running("files", "fault")
+    fault.say("crash")
+    lab.publish(1)
+    lab.wait_until(lambda: os.path.exists(os.path.join(log_dir(lab), "server_stderr.txt")), "the last words")
+    fault.be_well()
+    lab.wait_delivered()
+
+
+def crash_uploads(lab):
+    return {path: gzip.decompress(body).decode() for path, body in lab.hq.uploads.items() if "/stderr-" in path}
+
+
+def test_h64_last_words_of_workers_have_an_upload_of_their_own(enrolled):
+    lab = enrolled
+    crashed(lab)
+    path = os.path.join(log_dir(lab), "server_stderr.txt")
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert lab.stop_eds() == 0
+    session, = lab.hq.sessions.values()
+    assert session.errored is True
+    (text,) = crash_uploads(lab).values()
+    assert " fault, pid " in text and "killed by signal 6 (Aborted)" in text
+    assert len(lab.hq.uploads) == 2 and not os.path.exists(path)
+    assert lab.hq.all_violations() == []
+
+
+def test_a_renewed_session_takes_the_last_words_along_and_the_next_one_is_clean(enrolled):
+    lab = enrolled
+    crashed(lab)
+    first, = lab.hq.live_sessions()
+    lab.hq.control.notify(first.id, "restart")
+    lab.wait_until(lambda: len(lab.hq.live_sessions()) == 1 and lab.hq.live_sessions()[0].id != first.id and
+                   len(lab.hq.control.heartbeats.beats) > 1, "the next session", timeout=30)
+    assert first.errored is True and len(crash_uploads(lab)) == 1
+    assert lab.stop_eds() == 0
+    assert [s.errored for s in lab.hq.sessions.values()] == [True, False]
+    assert len(crash_uploads(lab)) == 1
+
+
+def test_last_words_that_hq_did_not_take_stay_for_the_next_time(enrolled):
+    lab = enrolled
+    crashed(lab)
+    lab.hq.override(r"^PUT /logs/.*/stderr-", 403, b"no")
+    assert lab.stop_eds() == 0
+    with open(os.path.join(log_dir(lab), "server_stderr.txt"), encoding="utf-8") as f:
+        assert "killed by signal 6" in f.read()
+    assert "stays here and is sent later" in lab.whole_log() and crash_uploads(lab) == {}

@@ -7,13 +7,7 @@ import pytest
 from tests.support import releases
 
 NEWER = "9" + releases.VERSION[1:]
-
-
-@pytest.fixture
-def published(tmp_path):
-    made = releases.Releases(str(tmp_path))
-    yield made
-    made.close()
+NEWEST = NEWER[:-1] + chr(ord(NEWER[-1]) + 1)
 
 
 def download(lab, published, version, to, **kw):
@@ -128,6 +122,33 @@ def test_a_version_that_does_not_run_is_given_up(enrolled, published):
     assert f"version {NEWER} did not get well" in lab.whole_log()
     lab.publish(10)
     lab.wait_delivered("files")
+
+
+BROKEN = {"eds": f"#!/bin/sh\n[ $1 = version ] && echo {NEWEST} && exit 0\nexit 7\n".encode(), "eds-worker": b"x"}
+
+
+def test_h76_a_version_that_does_not_run_gives_way_to_the_one_that_ran(enrolled, published):
+    """Which came from an upgrade as well, and was well."""
+    published.add(NEWER, releases.our_programs(NEWER))
+    published.add(NEWEST, BROKEN)
+    lab = started(enrolled, published)
+    assert upgrade(lab, NEWER)["success"] is True
+    lab.wait_until(lambda: f"version {NEWER} is well and stays" in lab.whole_log(), "the end of the trial", timeout=60)
+    lab.wait_until(lambda: f"server is running version: {NEWER}" in lab.whole_log(), "the new session's first sign of life")
+    assert upgrade(lab, NEWEST)["success"] is True
+    assert lab.eds.wait(30) == 7
+    for _ in range(2):
+        lab.start_eds(wait=False)
+        assert lab.eds.wait(30) == 7
+    lab.start_eds()
+    assert version_of(lab) == NEWER
+    assert f"version {NEWEST} did not get well in 3 starts; going back to {NEWER}" in lab.whole_log()
+    lab.publish(10)
+    lab.wait_delivered("files")
+    lab.stop_eds()
+    assert sorted(n for n in os.listdir(os.path.join(lab.data_dir, "programs")) if n in ("previous", "trial")) == []
+    lab.start_eds()
+    assert version_of(lab) == NEWER, "and it stays"
 
 
 @pytest.mark.parametrize("version, files, said", [

@@ -28,6 +28,7 @@ walk(int fd, size_t room)
 		.mvcc_timestamp = SLICE("1.0") };
 	struct rows		*rows;
 	struct event		 ev = { .op = EVENT_INSERT };
+	struct rows_text	 spare = { NULL, 0 };
 	struct slice		 text;
 	struct err		 err;
 	enum rows_result	 r;
@@ -37,7 +38,7 @@ walk(int fd, size_t room)
 	do {
 		r = rows_next(rows, &ev, &text, &err);
 		if (r == ROWS_PAUSE)
-			rows_turn(rows);
+			must(rows_turn(rows, &spare), "no memory");
 		if (r == ROWS_ROW || r == ROWS_BAD)
 			must(rows_count(rows) == ++n, "a row that was not counted");
 		if (r == ROWS_ROW)
@@ -46,6 +47,7 @@ walk(int fd, size_t room)
 			must(err.text[0] != '\0', "refused without a reason");
 	} while (r != ROWS_END && r != ROWS_DAMAGED && r != ROWS_NOMEM && n < ROWS_MOST);
 	event_free(&ev);
+	free(spare.p);
 	rows_free(&rows);
 }
 

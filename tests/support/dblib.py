@@ -3,6 +3,7 @@
     with Client(url) as sql:
         sql.run("CREATE TABLE ...")
         sql.rows("SELECT ...")          # [(value, ...)]: texts, ints, floats, None
+        sql.load("dbo.t", [("a", None)])    # bulk load of texts; how many rows the library says it has sent
 """
 import ctypes
 import os
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 SUCCEED, NO_MORE, REG_ROW, INT_CANCEL = 1, 2, -1, 2
 SETUSER, SETPWD, SETAPP, SETCHARSET, SETDBNAME, VERSION_74 = 2, 3, 5, 10, 14, 8
+SETBCP, BCP_IN, CHAR = 6, 1, 47
 INTEGERS = {48: "<B", 50: "<B", 52: "<h", 56: "<i", 127: "<q"}
 FLOATS = {59: "<f", 62: "<d"}
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -36,7 +38,12 @@ def _library():
             ("dbsqlexec", number, [pointer]), ("dbresults", number, [pointer]), ("dbnumcols", number, [pointer]),
             ("dbnextrow", number, [pointer]), ("dbdata", ctypes.POINTER(ctypes.c_ubyte), [pointer, number]),
             ("dbdatlen", ctypes.c_int32, [pointer, number]), ("dbcoltype", number, [pointer, number]),
-            ("dbcancel", number, [pointer]), ("dbclose", None, [pointer])):
+            ("dbcancel", number, [pointer]), ("dbclose", None, [pointer]),
+            ("dbsetlbool", number, [pointer, number, number]), ("bcp_init", number, [pointer, text, text, text, number]),
+            ("bcp_bind", number, [pointer, text, number, ctypes.c_int32, pointer, number, number, number]),
+            ("bcp_collen", number, [pointer, ctypes.c_int32, number]), ("bcp_colptr", number, [pointer, text, number]),
+            ("bcp_sendrow", number, [pointer]), ("bcp_batch", ctypes.c_int32, [pointer]),
+            ("bcp_done", ctypes.c_int32, [pointer])):
         function = getattr(lib, name)
         function.restype, function.argtypes = result, arguments
     return lib
@@ -102,6 +109,7 @@ class Client:
             if value:
                 lib.dbsetlname(login, value.encode(), which)
         lib.dbsetlversion(login, VERSION_74)
+        lib.dbsetlbool(login, 1, SETBCP)
         self._db = lib.tdsdbopen(login, f"{u.hostname}:{u.port or 1433}".encode(), 1)
         lib.dbloginfree(login)
         self._check(self._db)
@@ -122,6 +130,21 @@ class Client:
             lib.dbcancel(db)
         self._check(sent)
         return found
+
+    def load(self, table, rows):
+        lib, db = self._lib, self._db
+        self._check(lib.bcp_init(db, table.encode(), None, None, BCP_IN) == SUCCEED)
+        for i in range(len(rows[0])):
+            self._check(lib.bcp_bind(db, b"", 0, -1, None, 0, CHAR, i + 1) == SUCCEED)
+        for row in rows:
+            texts = [v if v is None or isinstance(v, bytes) else str(v).encode() for v in row]
+            for i, text in enumerate(texts, 1):
+                lib.bcp_colptr(db, text or b"", i)
+                lib.bcp_collen(db, len(text or b""), i)
+            self._check(lib.bcp_sendrow(db) == SUCCEED)
+        sent = lib.bcp_done(db)
+        self._check(sent >= 0)
+        return sent
 
     def _value(self, column):
         lib, db = self._lib, self._db

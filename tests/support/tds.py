@@ -15,10 +15,11 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 
-from tests.support import tds_wire as wire
+from tests.support import tds_bulk, tds_wire as wire
 from tests.support.oracle import compare_value
-from tests.support.tsql_engine import Engine, Session
+from tests.support.tsql_engine import Engine
 from tests.support.tsql_parse import SqlError, parse_parameters
+from tests.support.tsql_session import Session
 
 USER, PASSWORD, DATABASE = "sa", "Geheim!42/#?", "eds"
 MESSAGES = {
@@ -151,7 +152,7 @@ class TdsServer:
         found = []
         for request in list(self.requests):
             found.append(request.text)
-            found += [v for n, (_, v) in request.parameters.items() if re.fullmatch(r"@s\d+", n)]
+            found += [p[1] for n, p in request.parameters.items() if re.fullmatch(r"@s\d+", n)]
         return found
 
     def _strike(self, text, *actions):
@@ -200,6 +201,7 @@ class Connection:
         self.session = Session(server.engine, server.database)
         self.session.on_script = self._on_script
         self._holds = False
+        self.loaded = None          # rows of the bulk load at hand
 
     def end(self):
         """What is not committed never was."""
@@ -223,6 +225,12 @@ class Connection:
             elif kind == wire.RPC:
                 transaction, procedure, parameters = wire.parse_rpc(data)
                 self._request(transaction, self._call_of(procedure, parameters), wire.DONEPROC, self._run_call)
+            elif kind == wire.BULK:
+                if self.session.bulk is None:
+                    raise wire.WireError("rows of a bulk load without INSERT BULK")
+                rows = tds_bulk.parse_rows(data, self.session.bulk.columns)
+                self._request(self._descriptor(), Request(f"BULK LOAD {self.session.bulk.table[1]}", {"rows": rows},
+                                                          self.stream.encrypted), wire.DONE, self._run_load)
             else:
                 raise wire.WireError(f"a message of type {kind}")
 
@@ -303,6 +311,11 @@ class Connection:
         types = parse_parameters(request.declared)
         self.session.call(request.text, types, {n: v for n, (_, v) in request.parameters.items()})
 
+    def _run_load(self, request):
+        self._on_script(request.text)
+        self.session.load(request.parameters["rows"])
+        self.loaded = len(request.parameters["rows"])
+
     def _on_script(self, text):
         self.server.before_text(text)
         action = self.server._strike(text, "error", "cut", "hang")
@@ -373,7 +386,8 @@ class Connection:
         out = b"".join(wire.message(0, text, 0) for text in self.session.messages)
         inner = wire.DONE if done == wire.DONE else wire.DONEINPROC
         for names, found in self.session.results:
-            out += wire.rows(names, found) + wire.done(inner, wire.DONE_MORE | wire.DONE_COUNT, len(found))
+            shape = tds_bulk.columns(names) if found is None else wire.rows(names, found)
+            out += shape + wire.done(inner, wire.DONE_MORE | wire.DONE_COUNT, len(found or ()))
         now = self.session.transaction is not None
         if now and not before:
             out += wire.envchange(8, b"\x08" + self._descriptor(), b"\0")
@@ -383,7 +397,11 @@ class Connection:
             out += self._error(failure.number, failure.text, failure.level)
         if done == wire.DONEPROC:
             out += wire.return_status(failure.number if failure else 0)
-        out += wire.done(done, wire.DONE_ERROR if failure else 0)
+        counted, self.loaded = self.loaded, None
+        if counted is not None and failure is None:
+            out += wire.done(done, wire.DONE_COUNT, counted)
+        else:
+            out += wire.done(done, wire.DONE_ERROR if failure else 0)
         self.stream.send(wire.RESPONSE, out)
         if failure is not None and failure.level >= 20:
             raise Cut

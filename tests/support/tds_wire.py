@@ -205,7 +205,7 @@ def parse_headers(r):
     return transaction
 
 
-def _take_plp(r):
+def take_plp(r):
     total = r.number("Q")
     if total == 0xFFFFFFFFFFFFFFFF:
         return None
@@ -230,7 +230,7 @@ def parse_parameter(r):
         most = r.number("H")
         r.take(5)
         if most == 0xFFFF:
-            data, declared = _take_plp(r), "NVARCHAR(MAX)"
+            data, declared = take_plp(r), "NVARCHAR(MAX)"
         else:
             if most > 8000:
                 raise WireError(f"NVARCHAR of {most} bytes")

@@ -1,84 +1,14 @@
-"""The database of the test peer: tables as dictionaries, and statements applied to them by what they say.
+"""The database of the test peer: tables, the catalogue's views, and statements applied to them by what they say.
 
-Strict where SQL Server is: unknown tables and columns, NOT NULL, primary keys under the collation of their
-columns, texts that are too long, DML without the ANSI options.  Texts beyond a column's code page
-become question marks, as they do there.
+Strict where SQL Server is: unknown tables and columns, permissions, the rules of tables (tsql_table).
 """
-import json
 import re
 import threading
 
-from tests.support import gojson
-from tests.support.tsql_eval import DEFAULT_COLLATION, TEXTS, WIDE, Compiler, convert, folded, type_name, units
-from tests.support.tsql_parse import SqlError, parse, parse_parameters
-
-ANSI = ("QUOTED_IDENTIFIER", "ANSI_NULLS", "ANSI_PADDING", "ANSI_WARNINGS", "ARITHABORT", "CONCAT_NULL_YIELDS_NULL")
-OPTION_BITS = {"IMPLICIT_TRANSACTIONS": 2, "CURSOR_CLOSE_ON_COMMIT": 4, "ANSI_WARNINGS": 8, "ANSI_PADDING": 16,
-               "ANSI_NULLS": 32, "ARITHABORT": 64, "QUOTED_IDENTIFIER": 256, "NOCOUNT": 512, "ANSI_NULL_DFLT_ON": 1024,
-               "CONCAT_NULL_YIELDS_NULL": 4096, "NUMERIC_ROUNDABORT": 8192, "XACT_ABORT": 16384}
-
-
-class Column:
-    def __init__(self, name, kind, nullable, collation=None, default=None):
-        self.name, self.kind, self.nullable, self.default = name, kind, nullable, default
-        self.collation = (collation or DEFAULT_COLLATION) if kind[0] in TEXTS else None
-
-
-class Table:
-    def __init__(self, schema, name, columns, key):
-        self.schema, self.name, self.columns = schema, name, columns
-        self.key = [k.lower() for k in key]
-        self.rows = {}              # key values -> {lower name: value}
-        self.refers = set()         # the tables that foreign keys of this one refer to, as (schema, name)
-        self.checks = []            # called with every row to be stored; what they raise refuses it
-        self._serial = 0
-
-    def column(self, name):
-        for column in self.columns:
-            if column.name.lower() == name.lower():
-                return column
-        raise SqlError(207, f"Invalid column name '{name}'.")
-
-    def scope(self):
-        return {c.name.lower(): (c.kind, c.collation) for c in self.columns}
-
-    def clone(self):
-        copy = Table(self.schema, self.name, list(self.columns), self.key)
-        copy.rows, copy._serial = dict(self.rows), self._serial
-        copy.checks, copy.refers = self.checks, self.refers
-        return copy
-
-    def identity(self, row):
-        if not self.key:
-            self._serial += 1
-            return self._serial
-        return tuple(folded(row[k], self.column(k).collation) if isinstance(row[k], str) else row[k] for k in self.key)
-
-    def store(self, name, value):
-        """The value as the column holds it; what it cannot hold is an error."""
-        column = self.column(name)
-        if value is None:
-            if not column.nullable:
-                raise SqlError(515, f"Cannot insert the value NULL into column '{column.name}', table "
-                                    f"'eds.{self.schema}.{self.name}'; column does not allow nulls. INSERT fails.")
-            return None
-        try:
-            return convert(value, column.kind, column.collation or DEFAULT_COLLATION, cut=False)
-        except SqlError as e:
-            if e.number == 2628:
-                e.text = (f"String or binary data would be truncated in table 'eds.{self.schema}.{self.name}', column "
-                          f"'{column.name}'. Truncated value: '{value[:column.kind[1][0]]}'.")
-            raise
-
-    def put(self, row):
-        for check in self.checks:
-            check(row)
-        identity = self.identity(row)
-        if identity in self.rows:
-            shown = ", ".join(str(row[k]) for k in self.key)
-            raise SqlError(2627, f"Violation of PRIMARY KEY constraint 'PK__{self.name}'. Cannot insert duplicate key in "
-                                 f"object '{self.schema}.{self.name}'. The duplicate key value is ({shown}).", 14)
-        self.rows[identity] = row
+from tests.support.tsql_eval import DEFAULT_COLLATION, TEXTS, WIDE, Compiler, convert
+from tests.support.tsql_parse import SqlError
+from tests.support.tsql_session import Session
+from tests.support.tsql_table import Column, Table
 
 
 class Engine:
@@ -302,6 +232,21 @@ class Engine:
             row.update((c.name, value) for c, value in zip(columns, values))
             table.put({name.lower(): table.store(name, value) for name, value in row.items()})
 
+    def load(self, session, s, rows):
+        """All rows or none; what a load does not have gets its default."""
+        table = self.find(s.table)
+        names = [table.column(name).name for name, _ in s.columns]
+        self._changed(session, table)
+        before = table.clone()
+        try:
+            for values in rows:
+                row = {c.name: c.default for c in table.columns}
+                row.update(zip(names, values))
+                table.put({name.lower(): table.store(name, value) for name, value in row.items()})
+        except SqlError:
+            table.rows = before.rows
+            raise
+
     def update(self, session, s):
         table = self._target(s)
         scope, found = self.joined(session, s.sources, s.where)
@@ -416,223 +361,3 @@ class Engine:
         renamed = table.clone()
         renamed.name = new
         self.tables[table.schema.lower(), new.lower()] = renamed
-
-
-class Session:
-    """One connection's options, variables and transaction."""
-
-    def __init__(self, engine, database="eds"):
-        self.engine, self.database = engine, database
-        self.options = {name: False for name in OPTION_BITS}
-        self.settings, self.results, self.messages = {}, [], []
-        self.transaction = None             # what to put back: (tables, {table: clone})
-        self.caught = None
-        self._variables = [{}]
-        self._documents = {}
-        self.on_script = None               # told of every text before it runs, for faults
-
-    # ---- transactions
-
-    def begin(self):
-        if self.transaction is not None:
-            raise SqlError(102, "a transaction within a transaction is not known here", 15)
-        self.transaction = (dict(self.engine.tables), {})
-
-    def commit(self):
-        if self.transaction is None:
-            raise SqlError(3902, "The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION.")
-        self.transaction = None
-
-    def rollback(self):
-        if self.transaction is None:
-            return
-        tables, saved = self.transaction
-        self.engine.tables = {name: saved.get(id(t), t) for name, t in tables.items()}
-        self.transaction = None
-
-    def save(self, table):
-        if self.transaction is not None:
-            self.transaction[1].setdefault(id(table), table.clone())
-
-    # ---- variables
-
-    def variable_type(self, name):
-        if name in ("@@TRANCOUNT", "@@OPTIONS", "@@ERROR", "@@ROWCOUNT"):
-            return ("INT", ())
-        if name.lower() not in self._variables[-1]:
-            raise SqlError(137, f'Must declare the scalar variable "{name}".', 15)
-        return self._variables[-1][name.lower()][0]
-
-    def variable(self, name):
-        if name == "@@TRANCOUNT":
-            return int(self.transaction is not None)
-        if name == "@@OPTIONS":
-            return sum(bit for option, bit in OPTION_BITS.items() if self.options[option])
-        return self._variables[-1][name.lower()][1]
-
-    def value(self, tree):
-        return Compiler(self, {}).value(tree)({})
-
-    # ---- OPENJSON
-
-    def open_json(self, text, columns):
-        if self.engine.compatibility < 130:
-            raise SqlError(208, "Invalid object name 'OPENJSON'.")
-        if text is None:
-            return []
-        document = self._documents.get(text)
-        if document is None:
-            try:
-                document = json.loads(text, parse_int=gojson.Num, parse_float=gojson.Num, parse_constant=self._no_json)
-            except ValueError as e:
-                raise SqlError(13609, "JSON text is not properly formatted.") from e
-            self._documents = {text: document}
-        if not isinstance(document, list):
-            document = [document]
-        paths = [(name.lower(), kind, self._path(path)) for name, kind, path in columns]
-        return [{name: self._json_value(element, at, kind) for name, kind, at in paths} for element in document]
-
-    @staticmethod
-    def _no_json(text):
-        raise ValueError(text)
-
-    @staticmethod
-    def _path(path):
-        found = re.fullmatch(r"\$\[(\d+)\]", path)
-        if not found:
-            raise SqlError(13607, f"JSON path is not properly formatted: {path}")
-        return int(found.group(1))
-
-    @staticmethod
-    def _json_value(element, at, kind):
-        value = element[at] if isinstance(element, list) and at < len(element) else None
-        if value is None or isinstance(value, (list, dict)):
-            return None
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        value = str.__str__(value)
-        name, arguments = kind
-        if name in TEXTS and arguments[0] is not None and units(value) > arguments[0]:
-            raise SqlError(50000, f"OPENJSON would cut a text to {type_name(kind)}: the driver must not let that happen")
-        return convert(value, kind)
-
-    # ---- scripts
-
-    def call(self, sql, types, values):
-        """sp_executesql"""
-        if set(types) != set(values):
-            raise SqlError(8178, "The parameterized query expects parameters which were not supplied.")
-        self._variables.append({n.lower(): (t, convert(values[n], t)) for n, t in types.items()})
-        before = self.transaction is not None
-        try:
-            self.run_script(sql)
-        finally:
-            self._variables.pop()
-        if (self.transaction is not None) != before:
-            raise SqlError(266, "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT "
-                                "statements.")
-
-    def run_script(self, sql):
-        if self.on_script:
-            self.on_script(sql)
-        self.run(parse(sql))
-
-    def run(self, statements):
-        for s in statements:
-            getattr(self, "_" + s.kind)(s)
-
-    def _try(self, s):
-        try:
-            self.run(s.body)
-        except SqlError as e:
-            outer, self.caught = self.caught, e
-            try:
-                self.run(s.handler)
-            finally:
-                self.caught = outer
-
-    def _throw(self, s):
-        raise self.caught
-
-    def _if(self, s):
-        if Compiler(self, {}).truth(s.condition)({}):
-            self.run([s.then])
-
-    def _begin(self, s):
-        self.begin()
-
-    def _commit(self, s):
-        self.commit()
-
-    def _rollback(self, s):
-        self.rollback()
-
-    def _switch(self, s):
-        self.options.update(dict.fromkeys(s.names, s.on))
-
-    def _setting(self, s):
-        self.settings[s.name] = s.value
-
-    def _declare(self, s):
-        self._variables[-1][s.name.lower()] = (s.type, convert(self.value(s.value), s.type))
-
-    def _assign(self, s):
-        kind = self.variable_type(s.name)
-        self._variables[-1][s.name.lower()] = (kind, convert(self.value(s.value), kind))
-
-    def _print(self, s):
-        self.messages.append(str(self.value(s.value)))
-
-    def _exec(self, s):
-        values = [self.value(a) for a in s.arguments]
-        if s.procedure == "sp_executesql":
-            types = parse_parameters(values[1]) if len(values) > 1 else {}
-            self.call(values[0], types, dict(zip(types, values[2:])))
-        elif s.procedure == "sp_rename":
-            self.engine.rename(self, values[0], values[1])
-        else:
-            raise SqlError(2812, f"Could not find stored procedure '{s.procedure}'.")
-
-    def _select(self, s):
-        if s.into:
-            self.engine.copy_table(self, s)
-            return
-        self.results.append(self.engine.select(self, s))
-
-    def _dml(self, what, s):
-        wrong = [o for o in ANSI if not self.options[o]]
-        if wrong:
-            raise SqlError(1934, f"{what} failed because the following SET options have incorrect settings: "
-                                 f"'{', '.join(wrong)}'.")
-
-    def _insert(self, s):
-        self._dml("INSERT", s)
-        self.engine.insert(self, s)
-
-    def _update(self, s):
-        self._dml("UPDATE", s)
-        self.engine.update(self, s)
-
-    def _delete(self, s):
-        self._dml("DELETE", s)
-        self.engine.delete(self, s)
-
-    def _create(self, s):
-        self.engine.create_table(self, s)
-
-    def _add(self, s):
-        self.engine.add_column(self, s)
-
-    def _addkey(self, s):
-        self.engine.add_key(self, s)
-
-    def _schema(self, s):
-        schemas = self.engine.schemas
-        if s.create == (s.name in schemas):
-            raise SqlError(2759, f"CREATE SCHEMA or DROP SCHEMA failed: '{s.name}' is there already, or is not.")
-        if any(t.schema == s.name for t in self.engine.tables.values()):
-            raise SqlError(3729, f"Cannot drop schema '{s.name}' because it is being referenced by an object.")
-        (schemas.add if s.create else schemas.remove)(s.name)
-
-    def _drop(self, s):
-        self.engine.drop_table(self, s)

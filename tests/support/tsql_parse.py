@@ -14,11 +14,11 @@ TOKEN = re.compile(r"""
 
 KEYWORDS = set("""SELECT FROM WHERE INSERT INTO UPDATE DELETE SET JOIN LEFT ON AS WITH AND OR NOT EXISTS IN IS NULL LIKE
     CASE WHEN THEN ELSE END CREATE ALTER TABLE SCHEMA DROP ADD PRIMARY KEY BEGIN COMMIT ROLLBACK TRY CATCH IF EXEC PRINT
-    DECLARE ORDER BY TOP COLLATE THROW TRANSACTION VALUES DEFAULT CONSTRAINT FOREIGN REFERENCES""".split())
+    DECLARE ORDER BY TOP COLLATE THROW TRANSACTION VALUES DEFAULT CONSTRAINT FOREIGN REFERENCES BULK""".split())
 TYPES = set("NVARCHAR VARCHAR CHAR NCHAR BIGINT INT SMALLINT TINYINT BIT FLOAT REAL DECIMAL VARBINARY DATETIME2".split())
 HINTS = {"UPDLOCK", "HOLDLOCK", "TABLOCK", "TABLOCKX"}
 SET_SWITCHES = set("""QUOTED_IDENTIFIER ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL
-    ANSI_NULL_DFLT_ON NUMERIC_ROUNDABORT XACT_ABORT NOCOUNT IMPLICIT_TRANSACTIONS CURSOR_CLOSE_ON_COMMIT""".split())
+    ANSI_NULL_DFLT_ON NUMERIC_ROUNDABORT XACT_ABORT NOCOUNT IMPLICIT_TRANSACTIONS CURSOR_CLOSE_ON_COMMIT FMTONLY""".split())
 SET_VALUES = {"LANGUAGE", "DATEFORMAT", "DATEFIRST", "LOCK_TIMEOUT", "TEXTSIZE", "DEADLOCK_PRIORITY"}
 
 
@@ -403,6 +403,19 @@ class Parser:
             rows.append(self.list_of(self.expression))
         return Statement(kind="insert", table=table, columns=columns, select=None, rows=rows)
 
+    def _insert_bulk(self):
+        """What announces a bulk load: the columns in the order in which it has them."""
+        table = self.object_name()
+        columns = self.list_of(self._bulk_column)
+        hints = self.list_of(self.word) if self.accept("WITH") else []
+        return Statement(kind="bulk", table=table, columns=columns, hints=hints)
+
+    def _bulk_column(self):
+        column = self.identifier(), self.type()
+        if self.accept("COLLATE"):
+            self.take("word")
+        return column
+
     def _update(self):
         alias, assignments = self.identifier(), []
         self.expect("SET")
@@ -481,7 +494,7 @@ class Parser:
         (("COMMIT", "TRANSACTION"), lambda p: Statement(kind="commit")),
         (("ROLLBACK", "TRANSACTION"), lambda p: Statement(kind="rollback")),
         (("THROW",), lambda p: Statement(kind="throw")), (("SET",), _set), (("DECLARE",), _declare), (("IF",), _if),
-        (("EXEC",), _exec), (("INSERT", "INTO"), _insert), (("UPDATE",), _update), (("DELETE",), _delete),
+        (("EXEC",), _exec), (("INSERT", "INTO"), _insert), (("INSERT", "BULK"), _insert_bulk), (("UPDATE",), _update), (("DELETE",), _delete),
         (("CREATE", "TABLE"), _create), (("ALTER", "TABLE"), _alter),
         (("DROP", "TABLE", "IF", "EXISTS"), lambda p: Statement(kind="drop", table=p.object_name(), lenient=True)),
         (("DROP", "TABLE"), lambda p: Statement(kind="drop", table=p.object_name(), lenient=False)),

@@ -1,7 +1,8 @@
 """The test peer for SQL Server is as strict as one: with it or against it by what a statement says."""
 import pytest
 
-from tests.support.tsql_engine import Engine, Session
+from tests.support.tsql_engine import Engine
+from tests.support.tsql_session import Session
 from tests.support.tsql_parse import SqlError
 
 ANSI = ("SET QUOTED_IDENTIFIER, ANSI_NULLS, ANSI_PADDING, ANSI_WARNINGS, ARITHABORT, CONCAT_NULL_YIELDS_NULL ON; "

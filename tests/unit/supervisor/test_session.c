@@ -29,7 +29,7 @@ struct fixture {
 	/* what was heard */
 	unsigned		 started, refused, ended;
 	struct buf		 states;
-	char			 sid[80], path[200], why[1000], log_url[100];
+	char			 sid[80], path[200], why[1000], log_url[100], error_url[100];
 	unsigned		 stop_at_started;
 };
 
@@ -140,11 +140,12 @@ on_refused(void *arg, const struct err *why)
 }
 
 static void
-on_log_url(void *arg, const char *url)
+on_urls(void *arg, const char *url, const char *error_url)
 {
 	struct fixture *f = arg;
 
 	(void)snprintf(f->log_url, sizeof(f->log_url), "%s", url);
+	(void)snprintf(f->error_url, sizeof(f->error_url), "%s", error_url);
 }
 
 static void
@@ -180,7 +181,7 @@ run(struct fixture *f)
 static void
 begin(struct fixture *f)
 {
-	const struct session_events events = { f, on_started, on_log_url, on_changed, on_refused };
+	const struct session_events events = { f, on_started, on_urls, on_changed, on_refused };
 	struct err err = { 0 };
 
 	assert_int_equal(session_new(&f->session, f->loop, f->http, &f->config, &events, &err), 0);
@@ -196,7 +197,7 @@ a_session_begins_is_renewed_and_ends(void **state)
 	char first[200];
 
 	http_script_add(&f->hq, 200, buf_cstr(&f->answer), NULL, NULL);
-	http_script_add(&f->hq, 200, "{\"success\":true,\"data\":{\"url\":\"http://x\",\"errorUrl\":\"\"}}", NULL, NULL);
+	http_script_add(&f->hq, 200, "{\"success\":true,\"data\":{\"url\":\"http://x\",\"errorUrl\":\"http://y\"}}", NULL, NULL);
 	http_script_add(&f->hq, 200, buf_cstr(&f->answer2), NULL, NULL);
 	http_script_add(&f->hq, 200, "{\"success\":true,\"data\":{}}", NULL, NULL);
 	f->stop_at_started = 1;
@@ -218,6 +219,7 @@ a_session_begins_is_renewed_and_ends(void **state)
 	assert_int_equal(stat(f->path, &st), 0);
 
 	assert_string_equal(f->log_url, "http://x");	/* of the session before */
+	assert_string_equal(f->error_url, "http://y");
 	f->log_url[0] = '\0';
 	session_end(f->session, true, on_ended, f);
 	assert_int_equal(f->ended, 0);
@@ -311,7 +313,7 @@ static void
 another_server_is_waited_out(void **state)
 {
 	struct fixture *f = *state;
-	const struct session_events events = { f, on_started, on_log_url, on_changed, on_refused };
+	const struct session_events events = { f, on_started, on_urls, on_changed, on_refused };
 	struct err err = { 0 };
 	const char *text;
 

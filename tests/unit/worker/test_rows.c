@@ -17,6 +17,7 @@ static const struct rows_source source = {
 
 struct reading {
 	struct rows	*rows;
+	struct rows_text spare;
 	struct event	 ev;
 	struct slice	 text;
 	struct err	 err;
@@ -51,6 +52,7 @@ static void
 end(struct reading *r)
 {
 	rows_free(&r->rows);
+	free(r->spare.p);
 	event_free(&r->ev);
 	(void)close(r->fd);
 }
@@ -61,7 +63,7 @@ next(struct reading *r)
 	enum rows_result	 result;
 
 	while ((result = rows_next(r->rows, &r->ev, &r->text, &r->err)) == ROWS_PAUSE)
-		rows_turn(r->rows);
+		assert_true(rows_turn(r->rows, &r->spare));
 	return result;
 }
 
