@@ -128,6 +128,7 @@ take_down(struct supervisor *s)
 		upstream_flush(s->upstream, 2000);
 	lifetime_free(s);
 	remote_stop(s);
+	imports_stop(s);
 	upgrade_stop(s);
 	logs_dismiss(s);
 	heart_stop(s);

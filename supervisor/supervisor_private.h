@@ -72,6 +72,7 @@ struct supervisor {
 	struct upgrade			*upgrade;		/* under way; NULL */
 	ev_timer			 trial;			/* of this version */
 	int				 trial_left;		/* seconds */
+	ev_timer			 import_lines;		/* how far imports are, for the log */
 	struct logs			*logs;			/* NULL: no log file */
 	struct sd_notify		*sd;
 
@@ -187,6 +188,7 @@ int	 imports_cancel(struct supervisor *, struct destination *, struct err *) MUS
 bool	 imports_take_up(struct supervisor *, struct destination *);	/* the one on record, if it is open */
 void	 imports_rest(struct supervisor *, struct destination *);	/* its child's state changed */
 void	 imports_drop(struct destination *);			/* the destination goes; the record stays */
+void	 imports_stop(struct supervisor *);			/* no more lines about them */
 int64_t	 imports_start_ns(struct supervisor *);			/* where a new consumer begins; 0: from now */
 
 /* schemas.c */
