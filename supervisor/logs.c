@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ipc/base/clock.h"
+#include "supervisor/child/obituary.h"
 #include "supervisor/hq/answer.h"
 #include "supervisor/hq/api.h"
 #include "supervisor/logs/crash_file.h"
@@ -219,20 +220,20 @@ logs_session_ended(struct supervisor *s, const char *url, const char *error_url)
 }
 
 void
-logs_crash(struct supervisor *s, const struct child *c)
+logs_death(void *arg, const char *name, pid_t pid, const char *how, const struct last_words *words)
 {
-	struct buf	 text = { 0 };
-	struct err	 err = { 0 };
-	const char	*line;
+	struct supervisor	*s = arg;
+	struct buf		 text = { 0 };
+	struct err		 err = { 0 };
 
 	if (s->session != NULL)
 		session_crashed(s->session);
 	if (s->logs == NULL)
 		return;
 	buf_rfc3339(&text, wall_ns());
-	buf_printf(&text, " %s, pid %ld: %s\n", child_name(c), (long)child_pid(c), child_last_exit(c));
-	for (size_t i = 0; (line = child_last_word(c, i)) != NULL; i++)
-		buf_printf(&text, "\t%s\n", line);
+	buf_printf(&text, " %s, pid %ld: %s\n", name, (long)pid, how);
+	for (size_t i = 0; i < words->n; i++)
+		buf_printf(&text, "\t%s\n", words->line[i]);
 	if (crash_file_add(s->config->data_dir, buf_slice(&text), &err) == -1)
 		log_warn(&s->log, "%s", err.text);
 	buf_free(&text);

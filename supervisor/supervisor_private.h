@@ -243,7 +243,9 @@ void	 logs_apply(struct supervisor *);		/* after a reload */
 void	 logs_send(struct supervisor *);		/* what there is so far goes to HQ */
 /* ... to the URL signed for that session, and what workers wrote when they died to the other; "" none. */
 void	 logs_session_ended(struct supervisor *, const char *url, const char *error_url);
-void	 logs_crash(struct supervisor *, const struct child *);	/* its worker has died: last words for HQ */
+/* An obituary_fn: the last words are kept for HQ, which hears at the end of the session that there are some. */
+struct last_words;
+void	 logs_death(void *supervisor, const char *name, pid_t, const char *how, const struct last_words *);
 bool	 logs_busy(const struct supervisor *);
 void	 logs_dismiss(struct supervisor *);		/* nothing more is sent; lines are still taken */
 void	 logs_free(struct supervisor *);

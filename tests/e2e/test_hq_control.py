@@ -93,9 +93,14 @@ def test_h48_a_server_without_a_destination_obeys_a_shutdown_too(enrolled):
     lab = enrolled
     lab.start_eds("", wait="answer")
     lab.wait_log("Return to HQ")
-    lab.wait_log("nats connected")
-    ask(lab, "shutdown", {"message": "deleted in HQ", "deleted": True})
-    assert lab.eds.wait(30) == 0
+
+    def obeyed():       # nothing says when it begins to listen: no heartbeat comes from a server without destinations
+        for session in lab.hq.live_sessions():
+            lab.hq.control.notify(session.id, "shutdown", {"message": "deleted in HQ", "deleted": True})
+        return not lab.eds.running()
+
+    lab.wait_until(obeyed, "the end", timeout=30)
+    assert lab.eds.wait() == 0
     assert "server_id = ''" in config_toml(lab)
 
 

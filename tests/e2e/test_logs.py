@@ -211,6 +211,23 @@ def test_a_renewed_session_takes_the_last_words_along_and_the_next_one_is_clean(
     assert len(crash_uploads(lab)) == 1
 
 
+def test_the_last_words_of_an_imports_worker_are_kept_too(make_lab):
+    lab = make_lab(tables=["order"], row_limit=50)
+    lab.enroll()
+    lab.events.batch(50)
+    fault = Fault(lab)
+    fault.say("import_rows: crash")
+    lab.start_eds({"fault": quick(fault.url)})
+    lab.wait_running()
+    assert lab.edsctl("import", "fault").returncode == 0
+    lab.wait_log("goes on with another worker")
+    fault.be_well()
+    lab.wait_until(lambda: lab.destination("fault").get("last_import"), "the end of the import")
+    assert lab.stop_eds() == 0
+    (text,) = crash_uploads(lab).values()
+    assert " fault, pid " in text and "killed by signal 6 (Aborted)" in text
+
+
 def test_last_words_that_hq_did_not_take_stay_for_the_next_time(enrolled):
     lab = enrolled
     crashed(lab)
