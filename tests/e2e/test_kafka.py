@@ -46,7 +46,7 @@ def token_file(lab, subject="eds"):
 
 
 @pytest.mark.parametrize("partitions,options", [(1, ""), (5, "?compression=lz4"), (12, "?compression=zstd&rd.linger.ms=5"),
-                                                (3, "?rd.enable.idempotence=false")])
+                                                (2, "?compression=gzip"), (3, "?compression=snappy&rd.enable.idempotence=false")])
 def test_every_message_is_the_contracts_byte_for_byte_and_in_order(enrolled, broker, topic, partitions, options):
     broker.make_topic( topic, partitions)
     start(enrolled, f"kafka://{broker.address()}/{topic}{options}")
@@ -75,13 +75,14 @@ def test_h77_tls_without_credentials(enrolled, broker, topic):
 
 
 def sasl_url(lab, broker, topic, mechanism):
+    scram = f"{kafka_broker.SCRAM_USER}:{kafka_broker.SCRAM_PASSWORD}@"
     user = {"plain": f"alice:{kafka_broker.USERS['alice'].replace('%', '%25').replace(' ', '%20').replace('/', '%2F')}@",
-            "scram-sha-256": f"{kafka_broker.SCRAM_USER}:{kafka_broker.SCRAM_PASSWORD}@", "oauthbearer": ""}[mechanism]
+            "scram-sha-256": scram, "scram-sha-512": scram, "oauthbearer": ""}[mechanism]
     token = f"&token-file={token_file(lab)}" if mechanism == "oauthbearer" else ""
     return f"kafka://{user}{broker.address('EH')}/{topic}?sasl={mechanism}&ca={broker.ca}{token}"
 
 
-@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "oauthbearer"])
+@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"])
 def test_h77_signing_in(enrolled, broker, topic, mechanism):
     start(enrolled, sasl_url(enrolled, broker, topic, mechanism))
     events = enrolled.publish(100)

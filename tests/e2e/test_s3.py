@@ -317,6 +317,22 @@ def test_rolls_hold_every_event_once(enrolled, peer):
                for r in peer.requests if r.method == "PUT")
 
 
+@pytest.mark.parametrize("limit,value,most", [("roll_events", 70, 70), ("roll_bytes", 30000, 20), ("roll_seconds", 1, 200)])
+def test_each_limit_ends_a_roll(enrolled, peer, limit, value, most):
+    """With the other limits out of reach; `most` events of some 1,500 bytes then fit."""
+    lab = enrolled
+    start(lab, peer, "shop/lake", format="ndjson", **{"roll_events": 100000, "roll_bytes": 32 << 20, "roll_seconds": 3600,
+                                                      limit: value})
+    events = lab.publish(200)
+    if limit == "roll_seconds":
+        lab.wait_delivered()
+        judge_rolls(lab, peer, events)
+        return
+    lab.wait_until(lambda: sum(map(len, rolls(peer).values())) > len(events) - most, "all rolls that are full")
+    found = [len(roll) for roll in rolls(peer).values()]
+    assert max(found) <= most and len(found) >= len(events) // most, found
+
+
 def test_rolls_are_the_same_objects_when_they_come_again(enrolled, peer):
     lab = enrolled
     peer.misbehave(lambda r: s3peer.hang(0.02, store=True) if r.number % 5 == 0 else None)

@@ -24,6 +24,7 @@ SHARED_KEY = "c2hhcmVkLWtleSt3aXRoL3NpZ25zK2FuZC9zbGFzaGVz+/8="
 HUB = "eds-hub"
 CONNECTION_STRING = f"{NAMESPACE};SharedAccessKeyName=send;SharedAccessKey={SHARED_KEY};EntityPath={HUB}"
 USERS = {"alice": "al+ce's /secret%", "outsider": "outside"}     # by PLAIN; the outsider has no rights at all
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 SCRAM_USER, SCRAM_PASSWORD = "scram", "scram-secret"
 HEAP = ("-Xms96m", "-Xmx256m", "-XX:+UseSerialGC")
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-Xshare:auto")
@@ -78,10 +79,10 @@ class Server:
             "group.initial.rebalance.delay.ms=0", "broker.session.timeout.ms=1500", "broker.heartbeat.interval.ms=300",
             f"num.partitions={partitions}",
             "ssl.keystore.type=PEM", f"ssl.keystore.location={pem}",
-            "listener.name.eh.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,OAUTHBEARER",
+            "listener.name.eh.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
             "listener.name.eh.plain.sasl.jaas.config=" + plain,
-            "listener.name.eh.scram-sha-256.sasl.jaas.config="
-            "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            *(f"listener.name.eh.{mechanism.lower()}.sasl.jaas.config="
+              "org.apache.kafka.common.security.scram.ScramLoginModule required;" for mechanism in SCRAM),
             "listener.name.eh.oauthbearer.sasl.jaas.config="
             "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
             'unsecuredLoginStringClaim_sub="eds";',
@@ -95,8 +96,9 @@ class Server:
 
     def _format(self):
         done = subprocess.run(self._java(
-            "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", self._config, "--add-scram",
-            f"SCRAM-SHA-256=[name={SCRAM_USER},password={SCRAM_PASSWORD}]"), capture_output=True, text=True,
+            "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", self._config,
+            *(word for mechanism in SCRAM
+              for word in ("--add-scram", f"{mechanism}=[name={SCRAM_USER},password={SCRAM_PASSWORD}]"))), capture_output=True, text=True,
             env=self._environment, check=False)
         if done.returncode != 0:
             raise RuntimeError("Kafka cannot be set up: " + (done.stderr or done.stdout)[-300:])
