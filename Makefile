@@ -62,4 +62,4 @@ help:
 
 .PHONY: all programs deps deps-demo deps-fuzz clean help
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/tools -prune -o -name '*.d' -print 2>/dev/null)

@@ -326,30 +326,85 @@ url_of_eventhub(struct reading *r)
 		buf_printf(&r->url, "eventhub://%s", rest + 3);
 }
 
-static void
-url_of_s3(struct reading *r)
+/* One that s3_config.c takes for a service when it stands in front of the bucket; every other name there is a bucket's (hazard H53). */
+static bool
+may_stand_in_front(const char *endpoint)
 {
-	const char *const	 query[][2] = {
-		{ "access-key-id", text(r, "Access Key ID") },
-		{ "region", text(r, "Region") },
-		{ "secret-access-key", text(r, "Secret Access Key") },
-	};
-	const char	*endpoint = text(r, "Endpoint"), *bucket = text(r, "Bucket"), *prefix = text(r, "Prefix");
+	static const char	 google[] = "googleapis.com";
+	size_t			 n = strlen(endpoint), m = sizeof(google) - 1;
+
+	if (strstr(endpoint, "://") != NULL)
+		return false;
+	return strchr(endpoint, ':') != NULL || endpoint[strspn(endpoint, "0123456789.")] == '\0' ||
+	    strcmp(endpoint, "localhost") == 0 || (n > m && endpoint[n - m - 1] == '.' && strcmp(endpoint + n - m, google) == 0);
+}
+
+/* A host, with what may be written around it. */
+static void
+check_endpoint(struct reading *r, const char *endpoint)
+{
+	const char	*host = strstr(endpoint, "://");
+	size_t		 n;
+
+	if (host == NULL)
+		host = endpoint;
+	else if (strncmp(endpoint, "https://", 8) == 0 || strncmp(endpoint, "http://", 7) == 0)
+		host += 3;
+	else {
+		complain(r, "Endpoint", "expected http:// or https:// and a host, or a host alone");
+		return;
+	}
+	n = host[0] == '[' ? strcspn(host, "]") + 1 :
+	    strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+	if (n > strlen(host) || n == 0) {
+		complain(r, "Endpoint", "expected a host name or an address");
+		return;
+	}
+	host += n;
+	if (host[0] == ':')
+		host += 1 + strspn(host + 1, "0123456789");
+	if (host[0] == '/')
+		host++;
+	if (host[0] != '\0')
+		complain(r, "Endpoint", "expected a host name or an address");
+}
+
+/* The bucket is behind the service, in the path. */
+static void
+put_service(struct reading *r, const char *endpoint, const char *bucket, const char *prefix)
+{
 	struct buf	 joined = { 0 };
 	char		*path;
 
+	put_host(r, "Endpoint", endpoint, true);
+	buf_printf(&joined, "/%s/%s", bucket, prefix);
+	path = clean_path(buf_cstr(&joined));
+	r->url.oom |= joined.oom || path == NULL;
+	put_path(&r->url, path == NULL ? "" : path);
+	free(path);
+	buf_free(&joined);
+}
+
+static void
+url_of_s3(struct reading *r)
+{
+	const char	*endpoint = text(r, "Endpoint"), *bucket = text(r, "Bucket"), *prefix = text(r, "Prefix");
+	bool		 in_front = endpoint[0] != '\0' && may_stand_in_front(endpoint);
+	const char *const query[][2] = {
+		{ "access-key-id", text(r, "Access Key ID") },
+		{ "endpoint", in_front ? "" : endpoint },
+		{ "region", text(r, "Region") },
+		{ "secret-access-key", text(r, "Secret Access Key") },
+	};
+
 	buf_adds(&r->url, "s3://");
-	if (endpoint[0] == '\0') {
+	if (in_front)
+		put_service(r, endpoint, bucket, prefix);
+	else {
+		if (endpoint[0] != '\0')
+			check_endpoint(r, endpoint);
 		put_host(r, "Bucket", bucket, false);
 		put_path(&r->url, prefix);
-	} else {
-		put_host(r, "Endpoint", endpoint, true);
-		buf_printf(&joined, "/%s/%s", bucket, prefix);
-		path = clean_path(buf_cstr(&joined));
-		r->url.oom |= joined.oom || path == NULL;
-		put_path(&r->url, path == NULL ? "" : path);
-		free(path);
-		buf_free(&joined);
 	}
 	put_query(&r->url, query, NELEM(query));
 }

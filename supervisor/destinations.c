@@ -96,12 +96,6 @@ host_progress(void *arg, struct child *c)
 	settle_soon(arg);
 }
 
-static void
-host_crashed(void *arg, struct child *c)
-{
-	logs_crash(arg, c);
-}
-
 static int
 host_reject(void *arg, struct child *c, const struct ipc_rejected_body *b, struct err *err)
 {
@@ -351,7 +345,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir,
 		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject, .poison = host_poison,
 		.table_version = host_table_version, .known_versions = host_known_versions, .import_times = host_import_times, .schema = host_schema,
-		.forget_schemas = host_forget_schemas, .committed = host_committed, .crashed = host_crashed,
+		.forget_schemas = host_forget_schemas, .committed = host_committed,
 	};
 	struct destination	*d;
 	unsigned		 slot = 0;

@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "supervisor/import/import_text.h"
 #include "supervisor/supervisor_private.h"
+
+#define LINE_FIRST_S	5.0
+#define LINE_MOST_S	60.0
 
 struct import_waiter {
 	import_done_fn	 done;
@@ -57,6 +61,47 @@ on_ended(void *arg, enum import_state how, const char *text)
 	import_free(&d->import);
 	child_event(c, CHILD_EV_IMPORTED);
 	tell(d, how, why);
+}
+
+/* How far they are, for those who read the log: ever more rarely, the longer it takes. */
+static void
+on_line(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct supervisor	*s = w->data;
+	struct buf		 text = { 0 };
+	bool			 any = false;
+
+	(void)events;
+	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
+		struct text_import	 picture;
+
+		if (s->dest[i].import == NULL)
+			continue;
+		any = true;
+		picture = import_picture(s->dest[i].import);
+		buf_reset(&text);
+		text_import(&text, &picture);
+		log_info(&s->log, "import into %s: %s", child_name(s->dest[i].child), buf_cstr(&text));
+	}
+	buf_free(&text);
+	w->repeat = !any ? 0. : w->repeat * 2. < LINE_MOST_S ? w->repeat * 2. : LINE_MOST_S;
+	ev_timer_again(loop, w);	/* with 0 it stops */
+}
+
+static void
+lines_begin(struct supervisor *s)
+{
+	ev_timer_stop(s->loop, &s->import_lines);
+	ev_init(&s->import_lines, on_line);
+	s->import_lines.data = s;
+	s->import_lines.repeat = LINE_FIRST_S;
+	ev_timer_again(s->loop, &s->import_lines);
+}
+
+void
+imports_stop(struct supervisor *s)
+{
+	ev_timer_stop(s->loop, &s->import_lines);
 }
 
 static struct import_host
@@ -131,6 +176,7 @@ imports_begin(struct supervisor *s, struct destination *d, const struct import_r
 		*w = (struct import_waiter){ done, arg };
 	d->import_waiter = w;
 	log_info(&s->log, "import into %s%s", child_name(d->child), r->dry_run ? " (dry run)" : "");
+	lines_begin(s);
 	/* A dry run touches nothing, so nothing has to rest for it. */
 	if (r->dry_run)
 		import_go(d->import);
@@ -171,6 +217,7 @@ imports_take_up(struct supervisor *s, struct destination *d)
 		log_error(&s->log, "%s; begin it again", err.text);
 		return false;
 	}
+	lines_begin(s);
 	child_event(d->child, CHILD_EV_IMPORT);
 	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * The log file and its way to HQ (contract/hq-api.md section 5): every hour, when HQ asks, and when a session
+ * The log file and its way to HQ (contract/hq-api.md section 5): every hour or as configured, when HQ asks, and when a session
  * ends.  What could not be sent stays on disk and goes with the next.
  */
 
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ipc/base/clock.h"
+#include "supervisor/child/obituary.h"
 #include "supervisor/hq/answer.h"
 #include "supervisor/hq/api.h"
 #include "supervisor/logs/crash_file.h"
@@ -14,12 +15,10 @@
 #include "supervisor/logs/logfile.h"
 #include "supervisor/remote.h"
 
-#define EVERY_S	3600.0
-
 struct logs {
 	struct supervisor	*s;
 	struct logfile		*file;
-	ev_timer		 hourly;
+	ev_timer		 regular;	/* every log_send_interval */
 	struct http_call	*call;		/* asks where to put the next file */
 	struct log_upload	*upload;
 	struct buf		 path;		/* of the file under way */
@@ -221,20 +220,20 @@ logs_session_ended(struct supervisor *s, const char *url, const char *error_url)
 }
 
 void
-logs_crash(struct supervisor *s, const struct child *c)
+logs_death(void *arg, const char *name, pid_t pid, const char *how, const struct last_words *words)
 {
-	struct buf	 text = { 0 };
-	struct err	 err = { 0 };
-	const char	*line;
+	struct supervisor	*s = arg;
+	struct buf		 text = { 0 };
+	struct err		 err = { 0 };
 
 	if (s->session != NULL)
 		session_crashed(s->session);
 	if (s->logs == NULL)
 		return;
 	buf_rfc3339(&text, wall_ns());
-	buf_printf(&text, " %s, pid %ld: %s\n", child_name(c), (long)child_pid(c), child_last_exit(c));
-	for (size_t i = 0; (line = child_last_word(c, i)) != NULL; i++)
-		buf_printf(&text, "\t%s\n", line);
+	buf_printf(&text, " %s, pid %ld: %s\n", name, (long)pid, how);
+	for (size_t i = 0; i < words->n; i++)
+		buf_printf(&text, "\t%s\n", words->line[i]);
 	if (crash_file_add(s->config->data_dir, buf_slice(&text), &err) == -1)
 		log_warn(&s->log, "%s", err.text);
 	buf_free(&text);
@@ -247,11 +246,18 @@ logs_busy(const struct supervisor *s)
 }
 
 static void
-on_hour(struct ev_loop *loop, ev_timer *w, int events)
+on_regular(struct ev_loop *loop, ev_timer *w, int events)
 {
 	(void)loop;
 	(void)events;
 	logs_send(w->data);
+}
+
+static void
+arm(struct logs *l)
+{
+	l->regular.repeat = (double)l->s->config->log_send_interval_ms / 1000.0;
+	ev_timer_again(l->s->loop, &l->regular);
 }
 
 int
@@ -268,9 +274,9 @@ logs_init(struct supervisor *s, struct err *err)
 		free(l);
 		return -1;
 	}
-	ev_timer_init(&l->hourly, on_hour, EVERY_S, EVERY_S);
-	l->hourly.data = s;
-	ev_timer_start(s->loop, &l->hourly);
+	ev_init(&l->regular, on_regular);
+	l->regular.data = s;
+	arm(l);
 	s->logs = l;
 	log_sink_add(logfile_line, l->file);
 	return 0;
@@ -283,9 +289,11 @@ logs_apply(struct supervisor *s)
 
 	if (s->config->log_file_size == 0)
 		logs_free(s);
-	else if (s->logs != NULL)
+	else if (s->logs != NULL) {
 		logfile_limits(s->logs->file, s->config->log_file_size, s->config->log_keep_size);
-	else if (logs_init(s, &err) == -1)
+		if (s->logs->regular.repeat * 1000.0 != (double)s->config->log_send_interval_ms)
+			arm(s->logs);
+	} else if (logs_init(s, &err) == -1)
 		log_warn(&s->log, "%s", err.text);
 }
 
@@ -295,7 +303,7 @@ logs_dismiss(struct supervisor *s)
 	if (s->logs == NULL)
 		return;
 	s->logs->dismissed = true;
-	ev_timer_stop(s->loop, &s->logs->hourly);
+	ev_timer_stop(s->loop, &s->logs->regular);
 	http_cancel(&s->logs->call);
 	log_upload_cancel(&s->logs->upload);
 	log_upload_cancel(&s->logs->crashes);

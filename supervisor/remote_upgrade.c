@@ -18,7 +18,6 @@
 #define DOWNLOAD_MS	900000
 #define QUESTION_MS	30000
 #define TRIAL_EVERY_S	1.0
-#define TRIAL_S		120
 
 struct upgrade {
 	struct supervisor	*s;
@@ -284,8 +283,9 @@ on_trial(struct ev_loop *loop, ev_timer *w, int events)
 	} else if (--s->trial_left <= 0) {
 		ev_timer_stop(loop, w);
 		programs_give_up(s->config->data_dir, &back);
-		log_error(&s->log, "version %s is not ready after %d s (%s); going back to %s%s", EDS_VERSION, TRIAL_S, buf_cstr(&reason),
-		    back.len == 0 ? "the installed version" : "version ", buf_cstr(&back));
+		log_error(&s->log, "version %s is not ready after %lld s (%s); going back to %s%s", EDS_VERSION,
+		    (long long)s->config->upgrade_trial_ms / 1000, buf_cstr(&reason), back.len == 0 ? "the installed version" : "version ",
+		    buf_cstr(&back));
 		lifetime_end(s, true, 0);
 	}
 	buf_free(&reason);
@@ -301,7 +301,7 @@ upgrade_init(struct supervisor *s)
 	s->trial.data = s;
 	if (programs_on_trial(s->config->data_dir, s->self, &version).p != NULL) {
 		log_info(&s->log, "version %s is on trial after an upgrade", EDS_VERSION);
-		s->trial_left = TRIAL_S;
+		s->trial_left = (int)(s->config->upgrade_trial_ms / 1000);
 		ev_timer_start(s->loop, &s->trial);
 	}
 	buf_free(&version);

@@ -9,6 +9,7 @@
 #include <openssl/crypto.h>
 
 #include "supervisor/audit.h"
+#include "supervisor/child/obituary.h"
 #include "supervisor/child/spawn.h"
 #include "supervisor/commands.h"
 #include "supervisor/store/lock.h"
@@ -101,6 +102,7 @@ build(struct supervisor *s, struct err *err)
 	heart_init(s);
 	lifetime_init(s);
 	upgrade_init(s);
+	obituary_listen(logs_death, s);
 	return settle_init(s, err);
 }
 
@@ -128,6 +130,8 @@ take_down(struct supervisor *s)
 		upstream_flush(s->upstream, 2000);
 	lifetime_free(s);
 	remote_stop(s);
+	imports_stop(s);
+	obituary_listen(NULL, NULL);
 	upgrade_stop(s);
 	logs_dismiss(s);
 	heart_stop(s);

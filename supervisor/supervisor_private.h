@@ -72,6 +72,7 @@ struct supervisor {
 	struct upgrade			*upgrade;		/* under way; NULL */
 	ev_timer			 trial;			/* of this version */
 	int				 trial_left;		/* seconds */
+	ev_timer			 import_lines;		/* how far imports are, for the log */
 	struct logs			*logs;			/* NULL: no log file */
 	struct sd_notify		*sd;
 
@@ -187,6 +188,7 @@ int	 imports_cancel(struct supervisor *, struct destination *, struct err *) MUS
 bool	 imports_take_up(struct supervisor *, struct destination *);	/* the one on record, if it is open */
 void	 imports_rest(struct supervisor *, struct destination *);	/* its child's state changed */
 void	 imports_drop(struct destination *);			/* the destination goes; the record stays */
+void	 imports_stop(struct supervisor *);			/* no more lines about them */
 int64_t	 imports_start_ns(struct supervisor *);			/* where a new consumer begins; 0: from now */
 
 /* schemas.c */
@@ -241,7 +243,9 @@ void	 logs_apply(struct supervisor *);		/* after a reload */
 void	 logs_send(struct supervisor *);		/* what there is so far goes to HQ */
 /* ... to the URL signed for that session, and what workers wrote when they died to the other; "" none. */
 void	 logs_session_ended(struct supervisor *, const char *url, const char *error_url);
-void	 logs_crash(struct supervisor *, const struct child *);	/* its worker has died: last words for HQ */
+/* An obituary_fn: the last words are kept for HQ, which hears at the end of the session that there are some. */
+struct last_words;
+void	 logs_death(void *supervisor, const char *name, pid_t, const char *how, const struct last_words *);
 bool	 logs_busy(const struct supervisor *);
 void	 logs_dismiss(struct supervisor *);		/* nothing more is sent; lines are still taken */
 void	 logs_free(struct supervisor *);

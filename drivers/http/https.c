@@ -111,10 +111,11 @@ act(struct https *h, curl_socket_t fd, int what)
 	take_results(h);
 }
 
-void
+int64_t
 https_run(struct https *h, int64_t most_ms)
 {
 	struct epoll_event	 ev[EVENTS];
+	uint64_t		 before, after;
 	int			 n;
 
 	if (h->due >= 0) {
@@ -122,7 +123,9 @@ https_run(struct https *h, int64_t most_ms)
 
 		most_ms = left < 0 ? 0 : left < most_ms ? left : most_ms;
 	}
+	before = mono_us();
 	n = epoll_wait(h->epoll, ev, EVENTS, (int)(most_ms > 60000 ? 60000 : most_ms));
+	after = mono_us();
 	for (int i = 0; i < n; i++)
 		if (ev[i].data.fd != h->watched)
 			act(h, ev[i].data.fd, (ev[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
@@ -131,6 +134,7 @@ https_run(struct https *h, int64_t most_ms)
 		h->due = -1;
 		act(h, CURL_SOCKET_TIMEOUT, 0);
 	}
+	return (int64_t)(after - before);
 }
 
 void

@@ -61,8 +61,8 @@ typedef void (*https_fn)(void *arg, const struct https_answer *);
 /* The callback is called once, from https_run().  -1 with *err: it is not called. */
 int	 https_start(struct https *, const struct https_request *, https_fn, void *arg, struct err *) MUST_CHECK;
 
-/* Waits for something to happen, at most that long, and calls what is due. */
-void	 https_run(struct https *, int64_t most_ms);
+/* Waits for something to happen, at most that long, and calls what is due.  Returns the microseconds it has waited. */
+int64_t	 https_run(struct https *, int64_t most_ms);
 void	 https_watch(struct https *, int fd);		/* https_run() also returns when that becomes readable */
 size_t	 https_under_way(const struct https *);
 void	 https_drop_all(struct https *);		/* their callbacks are not called any more */

@@ -91,6 +91,20 @@ kafka_open(struct drv **drv_r, const struct drv_env *env, struct err *err)
 }
 
 static enum drv_result
+kafka_test(const struct drv_env *env, struct err *err)
+{
+	struct drv	 drv = { .producer = NULL };
+	enum drv_result	 rc;
+
+	if (kafka_url_parse(&drv.url, env->url, err) == -1)
+		return DRV_CONFIG;
+	make_rules(&drv);
+	rc = producer_test(&drv.rules, &drv.url.props, drv.url.topic, env, err);
+	kafka_url_free(&drv.url);
+	return rc;
+}
+
+static enum drv_result
 kafka_deliver(struct drv *drv, const struct drv_batch *batch, struct drv_outcome *out)
 {
 	return producer_deliver(drv->producer, batch, out);
@@ -104,7 +118,6 @@ kafka_import_rows(struct drv *drv, size_t table, const struct drv_batch *batch, 
 	return producer_deliver(drv->producer, batch, out);
 }
 
-/* open() signs in and asks for the topic, and ends within 15 s: test is NULL. */
 const struct driver driver_kafka = {
 	.abi		= DRIVER_ABI,
 	.id		= "kafka",
@@ -112,6 +125,7 @@ const struct driver driver_kafka = {
 	.batch_bytes	= BATCH_BYTES,
 	.validate	= kafka_validate,
 	.open		= kafka_open,
+	.test		= kafka_test,
 	.deliver	= kafka_deliver,
 	.import_rows	= kafka_import_rows,
 	.close		= kafka_close,

@@ -21,7 +21,7 @@ add_owner(struct buf *b, const struct event *ev)
 }
 
 static void
-add_key(struct buf *b, const struct event *ev)
+add_key(const struct event *ev, struct buf *b)
 {
 	buf_adds(b, "dbchange");
 	add_part(b, ev->table);
@@ -31,7 +31,7 @@ add_key(struct buf *b, const struct event *ev)
 }
 
 static void
-add_partition_key(struct buf *b, const struct event *ev)
+add_partition_key(const struct event *ev, struct buf *b)
 {
 	buf_adds_slice(b, ev->table);
 	add_owner(b, ev);
@@ -51,21 +51,9 @@ partition_hash(struct slice partition_key)
 void
 kafka_render(const struct event *ev, struct buf *scratch, struct producer_message *m)
 {
-	size_t		 header_at, value_at;
-	const char	*text;
-
-	add_key(scratch, ev);
-	header_at = scratch->len;
-	add_partition_key(scratch, ev);
-	value_at = scratch->len;
-	event_store_json(ev, scratch);
-	text = (const char *)scratch->data;
-	if (scratch->oom)
+	if (!producer_texts(ev, scratch, add_key, add_partition_key, &m->key, &m->headers[0].value, &m->value))
 		return;
-	m->key = (struct slice){ text, header_at };
-	m->value = (struct slice){ text + value_at, scratch->len - value_at };
 	m->headers[0].name = HEADER;
-	m->headers[0].value = (struct slice){ text + header_at, value_at - header_at };
 	m->n_headers = 1;
 	m->hash = partition_hash(m->headers[0].value);
 }

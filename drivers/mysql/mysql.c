@@ -36,6 +36,20 @@ my_forget(struct drv *d)
 	sql_stmts_flush(&d->stmts);
 }
 
+bool
+my_told(struct drv *d, char about, struct slice name)
+{
+	struct slice	 rest = buf_slice(&d->told), one;
+
+	while (rest.n > 0 && slice_cut(&rest, '\0', &one))
+		if (one.n == name.n + 1 && one.p[0] == about && memcmp(one.p + 1, name.p, name.n) == 0)
+			return true;
+	buf_addc(&d->told, about);
+	buf_adds_slice(&d->told, name);
+	buf_addc(&d->told, '\0');
+	return false;
+}
+
 static const struct sql_backend	backend = {
 	.dialect = { .open = '`', .close = '`', .create = "CREATE TABLE IF NOT EXISTS", .add = "ADD COLUMN" },
 	.names = SQL_NAMES_NOCASE,

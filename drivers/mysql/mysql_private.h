@@ -30,7 +30,7 @@ struct drv {
 
 	bool			 proven;	/* it has stored something: credentials and privileges suffice */
 	bool			 after;		/* update_strategy: an older updatedDate does not win */
-	struct buf		 told;		/* tables of which something was said, each name with a NUL */
+	struct buf		 told;		/* what was said already, see my_told() */
 
 	struct sql_stmts	 stmts;		/* prepared on this connection */
 	struct my_making	 making;	/* values of the statement at hand */
@@ -63,6 +63,9 @@ void		 my_rollback(struct drv *);
 void		 my_dialect(struct drv *);			/* by URL and server */
 enum drv_result	 my_read_table(struct drv *, struct slice table, struct sql_reading *, struct err *);
 enum drv_result	 my_ddl(struct drv *, const char *sql, struct err *);
+
+/* mysql.c: whether something `about` a name was said before; from now on it was. */
+bool		 my_told(struct drv *, char about, struct slice name);
 
 /* mysql_write.c: as sql_backend.apply. */
 enum drv_result	 my_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);

@@ -19,7 +19,7 @@ static const char *const	without_effect[] = {
 };
 
 static const char *const	options[] = {
-	"tls", "ssl-ca", "ssl-cert", "ssl-key", "socket", "timeout", "readTimeout", "writeTimeout", "types", "bulk",
+	"tls", "ssl-ca", "ssl-cert", "ssl-key", "socket", "timeout", "readTimeout", "writeTimeout", "types", "json", "bulk",
 	"foreign_key_checks", "allowCleartextPasswords",
 };
 
@@ -42,7 +42,7 @@ check_names(const char *query, struct err *err)
 		    is_in(name, without_effect, NELEM(without_effect)))
 			continue;
 		return err_set(err, ERR_CONFIG, "mysql URL: unknown option \"" SLICE_FMT "\"; known are tls, ssl-ca, ssl-cert, "
-		    "ssl-key, socket, timeout, readTimeout, writeTimeout, types, bulk, foreign_key_checks and "
+		    "ssl-key, socket, timeout, readTimeout, writeTimeout, types, json, bulk, foreign_key_checks and "
 		    "allowCleartextPasswords", SLICE_ARG(name));
 	}
 	return 0;
@@ -123,6 +123,7 @@ read_options(const struct url *u, struct my_url *out, struct err *err)
 	if (read_seconds(u, "timeout", &out->connect_s, err) != 0 || read_seconds(u, "readTimeout", &out->read_s, err) != 0 ||
 	    read_seconds(u, "writeTimeout", &out->write_s, err) != 0 ||
 	    read_flag(u, "types", "wide classic", &out->classic, err) != 0 ||
+	    read_flag(u, "json", "native text", &out->json_text, err) != 0 ||
 	    read_flag(u, "bulk", "auto off", &out->no_bulk, err) != 0 ||
 	    read_flag(u, "foreign_key_checks", "1 0", &out->no_foreign_keys, err) != 0 ||
 	    read_flag(u, "allowCleartextPasswords", "false true", &out->cleartext, err) != 0)

@@ -15,6 +15,7 @@
  *	socket		path of a Unix socket to use instead of host and port
  *	timeout, readTimeout, writeTimeout	10s, 2m ...
  *	types		wide, or classic: columns are made with the types of the Go server (TEXT, TIMESTAMP, FLOAT)
+ *	json		native, or text: new columns for JSON are LONGTEXT, as MySQL's own type rounds numbers beyond 64 bits
  *	bulk		auto, or off: do not use MariaDB's array binding
  *	foreign_key_checks	1, or 0
  *	allowCleartextPasswords	true: the server may ask for the password as it is; wants tls
@@ -31,7 +32,7 @@ struct my_url {
 	unsigned	 port;
 	enum my_tls	 tls;
 	unsigned	 connect_s, read_s, write_s;	/* 0: the default */
-	bool		 classic, no_bulk, no_foreign_keys, cleartext;
+	bool		 classic, json_text, no_bulk, no_foreign_keys, cleartext;
 };
 
 /* ERR_CONFIG says what was expected, ERR_NOMEM.  On failure there is nothing to free. */

@@ -237,6 +237,53 @@ make_number(const struct sql_column *c, struct my_type t, struct my_value *out, 
 	}
 }
 
+/* Integers of 64 bits, with or without a sign, and doubles are what MySQL's JSON has. */
+static bool
+fits_json(struct slice number)
+{
+	double	 d;
+	int64_t	 i;
+
+	return slice_i64(number, &i) || unsigned_64(number, &i) || sql_number_double(number, &d);
+}
+
+static size_t
+string_end(struct slice s, size_t at)
+{
+	for (at++; at < s.n && s.p[at] != '"'; at++)
+		at += s.p[at] == '\\';
+	return at + 1;
+}
+
+static bool
+is_of_number(char c)
+{
+	return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+/* The text is JSON, so what begins with a digit or a sign outside of strings is a number. */
+static int
+make_json(const struct sql_column *c, struct slice text, struct err *err)
+{
+	size_t	 at = 0, end;
+
+	while (at < text.n) {
+		if (text.p[at] == '"') {
+			at = string_end(text, at);
+		} else if (text.p[at] != '-' && (text.p[at] < '0' || text.p[at] > '9')) {
+			at++;
+		} else {
+			for (end = at; end < text.n && is_of_number(text.p[end]); )
+				end++;
+			if (!fits_json((struct slice){ text.p + at, end - at }))
+				return refuse(c, err, "is JSON, in which MySQL keeps numbers as 64 bits, and cannot hold one in "
+				    "this value", "make it a LONGTEXT, then retry");
+			at = end;
+		}
+	}
+	return 0;
+}
+
 static int
 make_time(struct my_making *m, const struct sql_column *c, struct my_type t, struct my_value *out, struct err *err)
 {
@@ -294,6 +341,7 @@ my_value_make(struct my_making *m, const struct sql_column *c, struct my_type t,
 	case MY_BIT:
 		return make_bit(c, t, out, err);
 	case MY_JSON:
+		return make_json(c, out->text, err);
 	case MY_OTHER:
 		break;
 	}

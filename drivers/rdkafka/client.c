@@ -50,6 +50,7 @@ on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	struct client	*c = ((struct hook *)opaque)->client;
 	char		 fatal[300];
 
+	c->all_down |= code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 	if (code == RD_KAFKA_RESP_ERR__FATAL) {
 		c->fatal = true;
 		(void)rd_kafka_fatal_error(rk, fatal, sizeof(fatal));
@@ -267,7 +268,7 @@ is_stopping(const struct drv_host *host)
 }
 
 enum drv_result
-client_await_topic(struct client *c, const struct drv_host *host, int ms, struct err *err)
+client_await_topic(struct client *c, const struct drv_host *host, int ms, bool hurry, struct err *err)
 {
 	mono_t			 now = mono_now(), until = now + ms, absent_until = 0;
 	rd_kafka_resp_err_t	 topic;
@@ -281,10 +282,12 @@ client_await_topic(struct client *c, const struct drv_host *host, int ms, struct
 			return DRV_CONFIG;
 		if (ask_topic(c, &topic, &partitions, &leaderless) != RD_KAFKA_RESP_ERR_NO_ERROR) {
 			(void)err_set(err, ERR_TEMPORARY, "no broker answers%s%s", c->said[0] == '\0' ? "" : ": ", c->said);
+			if (hurry && c->all_down)
+				return DRV_RETRY;
 			continue;
 		}
 		if (absent_until == 0)
-			absent_until = now + ABSENT_MS;		/* from the first answer on */
+			absent_until = now + (hurry ? 0 : ABSENT_MS);	/* from the first answer on */
 		if (judge_code(c, topic, now < absent_until, &rc, err) && rc != DRV_RETRY)
 			return rc;
 	}

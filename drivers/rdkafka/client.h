@@ -39,6 +39,7 @@ struct client {
 	enum client_fault		 fault;
 	char				 said[400];	/* the library's last complaint; "" when all is well */
 	bool				 fatal;		/* only a new client goes on */
+	bool				 all_down;	/* every address was tried, and none answered */
 };
 
 /* One delivery report; `entry` is what was given as the message's opaque. */
@@ -57,8 +58,15 @@ void		 client_poll(struct client *, int ms);
 /*
  * Asks the brokers for the topic.  DRV_STORED: it is there and can be written to as far as metadata tells.
  * DRV_CONFIG: it does not exist or may not be used, the credentials are refused.  DRV_RETRY: nobody answers, or no leader yet.
+ * In a hurry, the first answer counts, also that there is none: nothing is given time to start or to be made.
  */
-enum drv_result	 client_await_topic(struct client *, const struct drv_host *, int ms, struct err *);
+enum drv_result	 client_await_topic(struct client *, const struct drv_host *, int ms, bool hurry, struct err *);
+
+/*
+ * autocreate.c: true when the brokers make a topic that somebody writes to.  False also when they do
+ * not tell, for it takes the right to describe the cluster's settings.
+ */
+bool		 client_topics_are_made(struct client *);
 
 /* Why nothing comes back: what the brokers say of the topic now, else the last complaint. */
 void		 client_explain(struct client *, const char *prefix, struct err *);

@@ -83,11 +83,31 @@ producer_open(struct producer **p_r, const struct producer_rules *rules, const s
 	p->env = env;
 	p->rules = rules;
 	if (copy_props(&p->props, props, err) == 0 && (rc = open_client(p, topic, err)) == DRV_STORED &&
-	    (rc = client_await_topic(&p->client, env->host, OPEN_MS, err)) == DRV_STORED) {
+	    (rc = client_await_topic(&p->client, env->host, OPEN_MS, false, err)) == DRV_STORED) {
 		*p_r = p;
 		p = NULL;
 	}
 	producer_close(&p);
+	return rc;
+}
+
+enum drv_result
+producer_test(const struct producer_rules *rules, const struct props *props, const char *topic, const struct drv_env *env,
+    struct err *err)
+{
+	static const char	 create[] = "allow.auto.create.topics";
+	const char		*asked = props_get(props, create);
+	struct producer		 p = { .env = env, .rules = rules };
+	enum drv_result		 rc = DRV_RETRY;
+
+	if (copy_props(&p.props, props, err) == 0 && props_set(&p.props, create, "false", err) == 0 &&
+	    (rc = open_client(&p, topic, err)) == DRV_STORED)
+		rc = client_await_topic(&p.client, env->host, OPEN_MS, true, err);
+	if (rc == DRV_CONFIG && err->code == ERR_NOTFOUND && (asked == NULL || strcmp(asked, "false") != 0) &&
+	    client_topics_are_made(&p.client))
+		rc = DRV_STORED;
+	client_close(&p.client);
+	props_free(&p.props);
 	return rc;
 }
 
@@ -122,6 +142,27 @@ renew(struct producer *p, struct err *err)
 		return DRV_STORED;
 	(void)err_prefix(err, PROPS_FAILED);
 	return DRV_BROKEN;	/* a new process begins from nothing */
+}
+
+bool
+producer_texts(const struct event *ev, struct buf *scratch, producer_text_fn first, producer_text_fn second,
+    struct slice *first_r, struct slice *second_r, struct slice *value_r)
+{
+	size_t		 second_at, value_at;
+	const char	*text;
+
+	first(ev, scratch);
+	second_at = scratch->len;
+	second(ev, scratch);
+	value_at = scratch->len;
+	event_store_json(ev, scratch);
+	if (scratch->oom)
+		return false;
+	text = (const char *)scratch->data;	/* nothing moves any more */
+	*first_r = (struct slice){ text, second_at };
+	*second_r = (struct slice){ text + second_at, value_at - second_at };
+	*value_r = (struct slice){ text + value_at, scratch->len - value_at };
+	return true;
 }
 
 /* NULL when memory is short. */

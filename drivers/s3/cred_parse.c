@@ -1,7 +1,6 @@
 /* What the servers of credentials answer. */
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "drivers/s3/cred_private.h"
 #include "drivers/s3/xml.h"
@@ -49,28 +48,6 @@ cred_clear(struct cred *c)
 	*c = (struct cred){ 0 };
 }
 
-/* 2026-11-26T20:00:00Z, with or without a fraction. */
-bool
-cred_parse_time(struct slice s, int64_t *epoch_ms_r)
-{
-	struct tm	 tm = { 0 };
-	char		 text[40];
-	const char	*end;
-
-	if (s.n == 0 || s.n >= sizeof(text) || memchr(s.p, '\0', s.n) != NULL)
-		return false;
-	(void)memcpy(text, s.p, s.n);
-	text[s.n] = '\0';
-	if ((end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
-		return false;
-	if (*end == '.')
-		end += 1 + strspn(end + 1, "0123456789");
-	if (strcmp(end, "Z") != 0 && strcmp(end, "+00:00") != 0)
-		return false;
-	*epoch_ms_r = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
 static struct slice
 member_text(const struct json_val *object, const char *name, struct buf *arena)
 {
@@ -85,7 +62,7 @@ set_with_expiry(struct cred *c, struct slice access_key, struct slice secret, st
 {
 	int64_t	 at = 0;
 
-	if (expires.n > 0 && !cred_parse_time(expires, &at))
+	if (expires.n > 0 && !rfc3339_parse_ms(expires, &at))
 		return err_set(err, ERR_INVALID, "credentials whose end cannot be read");
 	if (cred_set(c, access_key, secret, token, err) != 0)
 		return -1;

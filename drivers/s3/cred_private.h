@@ -19,7 +19,6 @@ struct cred_chain {
 /* cred_parse.c: what servers answer, without a network. */
 int	 cred_parse_json(struct slice body, struct cred *, struct err *) MUST_CHECK;	/* container, IMDS */
 int	 cred_parse_sts(struct slice body, struct cred *, struct err *) MUST_CHECK;
-bool	 cred_parse_time(struct slice, int64_t *epoch_ms_r) MUST_CHECK;
 int	 cred_set(struct cred *, struct slice access_key, struct slice secret, struct slice token, struct err *) MUST_CHECK;
 
 /* cred_sts.c */

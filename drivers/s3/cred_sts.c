@@ -56,7 +56,7 @@ static bool
 sign(const struct cred_chain *c, const struct cred *base, struct slice host, struct slice form, struct buf lines[4])
 {
 	struct sigv4		 s = { 0 };
-	char			 date[17], hash[65];
+	char			 date[17], hash[65] = "";
 	struct sigv4_pair	 headers[4] = { { SLICE("host"), host }, { SLICE("content-type"), SLICE(FORM) } };
 	struct sigv4_request	 r = { .method = "POST", .path = SLICE("/"), .headers = headers, .n_headers = 3,
 		.date = date, .region = c->options.region, .service = "sts", .access_key = base->access_key,
@@ -64,7 +64,7 @@ sign(const struct cred_chain *c, const struct cred *base, struct slice host, str
 	bool			 ok;
 
 	sigv4_date(wall_ms(), date);
-	sigv4_hash(form, hash);
+	ok = sigv4_hash(&s, form, hash);
 	r.payload_hash = slice_of(hash);
 	headers[2] = (struct sigv4_pair){ SLICE("x-amz-date"), slice_of(date) };
 	buf_printf(&lines[1], "X-Amz-Date: %s", date);
@@ -72,7 +72,7 @@ sign(const struct cred_chain *c, const struct cred *base, struct slice host, str
 		headers[r.n_headers++] = (struct sigv4_pair){ SLICE("x-amz-security-token"), slice_of(base->token) };
 		buf_printf(&lines[2], "X-Amz-Security-Token: %s", base->token);
 	}
-	ok = sigv4_sign(&s, &r);
+	ok = ok && sigv4_sign(&s, &r);
 	buf_printf(&lines[3], "Authorization: %s", buf_cstr(&s.authorization));
 	sigv4_free(&s);
 	return ok;

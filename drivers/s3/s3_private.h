@@ -7,6 +7,7 @@
 #include "drivers/s3/s3_cuts.h"
 #include "drivers/s3/s3_error.h"
 #include "drivers/s3/s3_key.h"
+#include "drivers/s3/s3_window.h"
 #include "drivers/s3/sigv4.h"
 #include "ipc/base/clock.h"
 
@@ -69,7 +70,7 @@ struct drv {
 	bool			 stored_any;	/* so a request of ours can be right */
 
 	struct s3_put		*puts;		/* s3_upload.c: as many as may be under way */
-	size_t			 window;	/* of them are used at present */
+	struct s3_window	 window;	/* how many of them are used */
 	size_t			 batch_events;	/* most that come at once */
 
 	struct s3_object	*objects;	/* s3_chain.c: a ring */

@@ -1,8 +1,7 @@
 /*
  * Many objects at a time.  Those of one chain, the changes that have one key, go one after the
- * other; chains go side by side, as many as there are places (`puts`).  A service that is
- * overloaded gets fewer at a time until it has recovered.  While there are places, further
- * events are asked for (struct drv_flow), so that none waits for the slowest one of a batch.
+ * other; chains go side by side, as many as there are places (s3_window.c).  While there are places,
+ * further events are asked for (struct drv_flow), so that none waits for the slowest one of a batch.
  *
  * Objects are numbered in the order of their events.  Number i stands in drv->objects[i & mask], from when it is
  * added until all up to it are stored (s3_chain.c).
@@ -17,7 +16,6 @@
 
 #include "drivers/s3/s3_private.h"
 
-#define WINDOW_LEAST	4u
 #define TRIED_MOST_MS	45000		/* well below hang_timeout */
 #define MENDED_MOST	3u
 #define BUFFER_KEPT	((size_t)64 << 10)	/* a larger one was for a rare object: given back */
@@ -45,8 +43,6 @@ struct upload {
 	mono_t			 stop_at;		/* the worker is to end, and what is under way is dropped then; 0: it is not */
 	size_t			 used;			/* places that are not free */
 	size_t			 paused;
-	size_t			 since_slower;		/* stored since the window was changed */
-	mono_t			 slower_at;
 };
 
 static void	on_answer(void *, const struct https_answer *);
@@ -75,41 +71,13 @@ release(struct upload *up, struct s3_put *put)
 	up->used--;
 }
 
-/* The window grows by an eighth with each round of successes. */
-static void
-widen(struct upload *up)
-{
-	struct drv	*drv = up->drv;
-
-	if (drv->window == drv->config.tasks || ++up->since_slower < drv->window)
-		return;
-	up->since_slower = 0;
-	drv->window += 1 + drv->window / 8;
-	if (drv->window > drv->config.tasks)
-		drv->window = drv->config.tasks;
-}
-
-/* Halved, but once only for the answers to what was sent at the same time. */
-static void
-narrow(struct upload *up)
-{
-	struct drv	*drv = up->drv;
-	size_t		 least = drv->config.tasks < WINDOW_LEAST ? drv->config.tasks : WINDOW_LEAST;
-
-	up->since_slower = 0;
-	if (mono_now() < up->slower_at + 1000)
-		return;
-	up->slower_at = mono_now();
-	drv->window = drv->window / 2 > least ? drv->window / 2 : least;
-}
-
 static void
 stored(struct upload *up, struct s3_put *put)
 {
 	up->drv->stored_any = true;
 	s3_chain_done(up->drv, put->object, true);
 	release(up, put);
-	widen(up);
+	s3_window_stored(&up->drv->window);
 }
 
 /* The batch is to come again. */
@@ -200,7 +168,7 @@ on_error(struct upload *up, struct s3_put *put, const struct s3_error *e)
 	struct err	 err;
 
 	if (e->fate == S3_SLOWER)
-		narrow(up);
+		s3_window_slower(&drv->window, mono_now());
 	if (put->mended < MENDED_MOST && s3_mend(drv, &put->wire, e)) {
 		put->mended++;
 		put->attempts--;
@@ -228,6 +196,7 @@ on_answer(void *arg, const struct https_answer *answer)
 	struct upload	*up = put->up;
 	struct s3_error	 e;
 
+	s3_window_answered(&up->drv->window, (int64_t)mono_us());
 	if (answer->outcome != HTTPS_ANSWERED) {
 		if (answer->outcome != HTTPS_UNTRUSTED && may_try_again(up, put))
 			pause_put(up, put, https_pause_ms(put->attempts, 0));
@@ -267,13 +236,19 @@ resume(struct upload *up)
 	return wait;
 }
 
+static bool
+has_place(const struct upload *up)
+{
+	return up->used < s3_window_size(&up->drv->window);
+}
+
 /* As many of those that may begin as there are places for. */
 static void
 begin_ready(struct upload *up)
 {
 	struct drv	*drv = up->drv;
 
-	for (size_t i = 0; !up->ending && drv->n_ready > 0 && up->used < drv->window; i++) {
+	for (size_t i = 0; !up->ending && drv->n_ready > 0 && has_place(up); i++) {
 		if (i == drv->config.tasks)
 			i = 0;
 		if (drv->puts[i].state == PUT_FREE)
@@ -290,7 +265,7 @@ ask_for_more(struct upload *up)
 	struct drv_batch	 batch;
 
 	/* (numbers have 32 bits: with very many, this call ends and another begins) */
-	while (flow != NULL && drv->n_objects < INT32_MAX && up->result == DRV_STORED && up->stop_at == 0 && drv->n_ready + up->used < drv->window &&
+	while (flow != NULL && drv->n_objects < INT32_MAX && up->result == DRV_STORED && up->stop_at == 0 && drv->n_ready + up->used < s3_window_size(&drv->window) &&
 	    s3_chain_room(drv) >= drv->batch_events && flow->more(flow->ctx, &batch))
 		s3_add_events(drv, &batch);
 }
@@ -343,7 +318,7 @@ run(struct upload *up)
 		begin_ready(up);
 		if (up->used == 0 && (drv->n_ready == 0 || up->ending))
 			return;
-		https_run(drv->https, up->used == 0 ? 0 : wait);
+		s3_window_waited(&drv->window, https_run(drv->https, up->used == 0 ? 0 : wait), drv->n_ready > 0 && !has_place(up));
 	}
 }
 
@@ -362,9 +337,9 @@ s3_upload(struct drv *drv, const struct s3_job *job, struct drv_outcome *out)
 int
 s3_upload_new(struct drv *drv, struct err *err)
 {
-	drv->window = drv->config.tasks;
+	s3_window_init(&drv->window, drv->config.tasks);
 	if ((drv->puts = calloc(drv->config.tasks, sizeof(*drv->puts))) == NULL)
-		return err_set(err, ERR_NOMEM, "no memory for %zu requests at a time", drv->window);
+		return err_set(err, ERR_NOMEM, "no memory for %zu requests at a time", (size_t)drv->config.tasks);
 	return 0;
 }
 

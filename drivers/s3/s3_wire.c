@@ -76,7 +76,8 @@ s3_wire_sign(struct drv *drv, const struct s3_request *r, struct s3_wire *w, str
 	w->clock_ms = drv->clock_ms;
 	make_url(drv, w, r);
 	sigv4_date(wall_ms() + w->clock_ms, date);
-	sigv4_hash(r->body, hash);
+	if (!sigv4_hash(&drv->sign, r->body, hash))
+		return err_set(err, ERR_NOMEM, "no memory for a signature");
 	w->n = 0;
 	buf_reset(&w->text);
 	add_signed(w, &h, "Host", buf_cstr(&w->host));

@@ -1,7 +1,5 @@
 /* Signing: a canonical form of the request, hashed, signed with a key of the day. */
 
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -117,38 +115,37 @@ hex_of(const uint8_t *bytes, char out[65])
 	out[64] = '\0';
 }
 
-void
-sigv4_hash(struct slice body, char out_r[65])
+bool
+sigv4_hash(struct sigv4 *s, struct slice body, char out_r[65])
 {
-	uint8_t	 digest[SHA256_DIGEST_LENGTH];
+	uint8_t	 digest[SHA256_BYTES];
 
-	(void)SHA256((const unsigned char *)(body.p == NULL ? "" : body.p), body.n, digest);
+	if (!sha256_of(&s->sha, body, digest))
+		return false;
 	hex_of(digest, out_r);
+	return true;
 }
 
-static void
-hmac(const void *key, size_t n, struct slice text, uint8_t out[32])
+/* Signs with the key that is in `out` and leaves the result there. */
+static bool
+derive(struct sha256 *sha, uint8_t out[SHA256_BYTES], struct slice text)
 {
-	uint8_t		 result[EVP_MAX_MD_SIZE];
-	unsigned	 len;
-
-	if (HMAC(EVP_sha256(), key, (int)n, (const unsigned char *)text.p, text.n, result, &len) == NULL)
-		bug("the crypto library cannot compute an HMAC");
-	(void)memcpy(out, result, 32);
+	return sha256_key(sha, out, SHA256_BYTES) && sha256_mac(sha, text, out);
 }
 
-void
-sigv4_key(const struct sigv4_request *r, uint8_t out_r[32])
+bool
+sigv4_key(struct sha256 *sha, const struct sigv4_request *r, uint8_t out_r[SHA256_BYTES])
 {
 	struct buf	 first = { 0 };
+	bool		 ok;
 
 	buf_adds(&first, "AWS4");
 	buf_adds(&first, r->secret);
-	hmac(buf_cstr(&first), first.len, (struct slice){ r->date, 8 }, out_r);
-	hmac(out_r, 32, slice_of(r->region), out_r);
-	hmac(out_r, 32, slice_of(r->service), out_r);
-	hmac(out_r, 32, SLICE("aws4_request"), out_r);
+	ok = sha256_key(sha, buf_cstr(&first), first.len) && sha256_mac(sha, (struct slice){ r->date, 8 }, out_r) &&
+	    derive(sha, out_r, slice_of(r->region)) && derive(sha, out_r, slice_of(r->service)) &&
+	    derive(sha, out_r, SLICE("aws4_request")) && !first.oom;
 	buf_free_wiped(&first);
+	return ok;
 }
 
 static void
@@ -169,8 +166,8 @@ add_scope(struct buf *b, const struct sigv4_request *r)
 	buf_adds(b, "/aws4_request");
 }
 
-/* The key of the day, derived anew when date, region, service or secret have changed. */
-static void
+/* The key of the day, derived and prepared anew when date, region, service or secret have changed. */
+static bool
 take_day_key(struct sigv4 *s, const struct sigv4_request *r)
 {
 	uint64_t	 of;
@@ -181,9 +178,13 @@ take_day_key(struct sigv4 *s, const struct sigv4_request *r)
 	add_line(&s->scratch, r->service);
 	add_line(&s->scratch, r->secret);
 	of = hash_xxh64(buf_slice(&s->scratch)) | 1;
-	if (s->day_of != of)
-		sigv4_key(r, s->day_key);
+	if (s->day_of == of)
+		return true;
+	s->day_of = 0;
+	if (s->scratch.oom || !sigv4_key(&s->sha, r, s->day_key) || !sha256_key(&s->sha, s->day_key, sizeof(s->day_key)))
+		return false;
 	s->day_of = of;
+	return true;
 }
 
 /*
@@ -260,19 +261,20 @@ canonicalise(struct sigv4 *s, const struct sigv4_request *r)
 bool
 sigv4_sign(struct sigv4 *s, const struct sigv4_request *r)
 {
-	uint8_t	 mac[32];
+	uint8_t	 mac[SHA256_BYTES];
 	char	 hash[65];
 
 	canonicalise(s, r);
-	sigv4_hash(buf_slice(&s->canonical), hash);
+	if (!sigv4_hash(s, buf_slice(&s->canonical), hash))
+		return false;
 	buf_reset(&s->to_sign);
 	buf_adds(&s->to_sign, "AWS4-HMAC-SHA256");
 	add_line(&s->to_sign, r->date);
 	buf_addc(&s->to_sign, '\n');
 	add_scope(&s->to_sign, r);
 	add_line(&s->to_sign, hash);
-	take_day_key(s, r);
-	hmac(s->day_key, sizeof(s->day_key), buf_slice(&s->to_sign), mac);
+	if (!take_day_key(s, r) || !sha256_mac(&s->sha, buf_slice(&s->to_sign), mac))
+		return false;
 	hex_of(mac, s->signature);
 	buf_reset(&s->authorization);
 	buf_adds(&s->authorization, "AWS4-HMAC-SHA256 Credential=");
@@ -292,6 +294,7 @@ sigv4_free(struct sigv4 *s)
 	if (s->scratch.data != NULL)
 		explicit_bzero(s->scratch.data, s->scratch.cap);	/* held the secret */
 	explicit_bzero(s->day_key, sizeof(s->day_key));
+	sha256_free(&s->sha);
 	buf_free(&s->signed_headers);
 	buf_free(&s->canonical);
 	buf_free(&s->to_sign);

@@ -1,6 +1,7 @@
 #ifndef EDS_S3_SIGV4_H
 #define EDS_S3_SIGV4_H
 
+#include "drivers/s3/sha256.h"
 #include "ipc/base/buf.h"
 
 /*
@@ -30,7 +31,8 @@ struct sigv4_request {
 struct sigv4 {
 	struct buf	 signed_headers, canonical, to_sign, authorization;
 	char		 signature[65];
-	uint8_t		 day_key[32];
+	struct sha256	 sha;		/* prepared with it */
+	uint8_t		 day_key[SHA256_BYTES];
 	uint64_t	 day_of;	/* hash of what it was derived from, 0: none */
 	struct buf	 scratch;
 };
@@ -39,8 +41,8 @@ struct sigv4 {
 
 void	 sigv4_path(struct buf *, struct slice raw);
 void	 sigv4_query(struct buf *, const struct sigv4_pair *, size_t n);	/* sorted, at most 16 */
-void	 sigv4_hash(struct slice body, char out_r[65]);
-void	 sigv4_key(const struct sigv4_request *, uint8_t out_r[32]);
+bool	 sigv4_hash(struct sigv4 *, struct slice body, char out_r[65]) MUST_CHECK;
+bool	 sigv4_key(struct sha256 *, const struct sigv4_request *, uint8_t out_r[SHA256_BYTES]) MUST_CHECK;
 
 /* Fills in everything; false when memory was short. */
 bool	 sigv4_sign(struct sigv4 *, const struct sigv4_request *) MUST_CHECK;

@@ -37,9 +37,9 @@ $(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdriv
 		$(call pc,jansson libmicrohttpd) $(LIBS_WORKER)
 
 # A driver by hand, for end-to-end tests of a destination alone.
-$(B)/drive: $(B)/tests/drive/drive.o $(LIB_WORKER) $(LIB_COMMON)
+$(B)/drive: $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o $(LIB_WORKER) $(LIB_COMMON)
 	$(say) LD $@
-	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/tests/drive/drive.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
+	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
 		-Wl,--no-whole-archive $(call pc,jansson) $(LIBS_WORKER)
 test-programs e2e: $(B)/drive
 

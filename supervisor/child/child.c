@@ -14,7 +14,6 @@
 #include "supervisor/child/child_private.h"
 #include "supervisor/child/spawn.h"
 
-#define EXIT_STATUS_CONFIG	3	/* the worker's word for "only the operator can mend it" */
 #define KILL_AGAIN_MS		5000
 
 typedef void (*action_fn)(struct child *);
@@ -243,7 +242,7 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 	config = c->broken_config || (WIFEXITED(st) && WEXITSTATUS(st) == EXIT_STATUS_CONFIG);
 	clean = WIFEXITED(st) && WEXITSTATUS(st) == 0;
 	if (!config && !clean && !is_told_to_end(c))
-		c->host.crashed(c->host.arg, c);
+		obituary_tell(c->config->name, c->pid, c->last_exit, &c->words);
 	if (c->reason[0] == '\0' && !is_told_to_end(c))
 		(void)snprintf(c->reason, sizeof(c->reason), "the worker ended unexpectedly: %s%s%.300s", c->last_exit,
 		    c->words.n > 0 ? "; its last words: " : "", c->words.n > 0 ? c->words.line[c->words.n - 1] : "");

@@ -52,8 +52,6 @@ struct child_host {
 	/* Wants child_schema() called, perhaps at once. */
 	void		(*schema)(void *arg, struct child *, struct slice table, struct slice version);
 	void		(*forget_schemas)(void *arg, struct child *);
-	/* Its worker died without being told to end; last exit and last words are those of that life. */
-	void		(*crashed)(void *arg, struct child *);
 	/* Batch figures for the metrics. */
 	void		(*committed)(void *arg, struct child *, const struct ipc_committed_body *);
 };

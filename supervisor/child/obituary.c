@@ -6,6 +6,23 @@
 
 #include "supervisor/child/obituary.h"
 
+static obituary_fn	 listener;
+static void		*listener_arg;
+
+void
+obituary_listen(obituary_fn fn, void *arg)
+{
+	listener = fn;
+	listener_arg = arg;
+}
+
+void
+obituary_tell(const char *name, pid_t pid, const char *how, const struct last_words *words)
+{
+	if (listener != NULL)
+		listener(listener_arg, name, pid, how, words);
+}
+
 void
 obituary(char *out, size_t size, int st)
 {

@@ -222,6 +222,7 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 	struct process	*p = w->data;
 	int		 st = w->rstatus;
 	char		 how[100];
+	pid_t		 pid = p->pid;
 
 	(void)events;
 	ev_child_stop(loop, w);
@@ -230,6 +231,8 @@ on_exit_status(struct ev_loop *loop, ev_child *w, int events)
 	read_rest(p);
 	read_stderr(p);
 	obituary(how, sizeof(how), st);
+	if (p->why[0] == '\0' && (!WIFEXITED(st) || (WEXITSTATUS(st) != 0 && WEXITSTATUS(st) != EXIT_STATUS_CONFIG)))
+		obituary_tell(p->name, pid, how, &p->words);
 	if (p->why[0] == '\0' && (!WIFEXITED(st) || WEXITSTATUS(st) != 0))
 		(void)snprintf(p->why, sizeof(p->why), "the worker process ended: %s%s%.300s", how,
 		    p->words.n > 0 ? "; its last words: " : "", p->words.n > 0 ? p->words.line[p->words.n - 1] : "");

@@ -5,6 +5,8 @@
 
 #include "ipc/base/err.h"
 
+#define EXIT_STATUS_CONFIG	3	/* the worker's word for "only the operator can mend it" */
+
 /*
  * Starts a worker.  All it inherits: its end of a socket pair as descriptor 3,
  * /dev/null as standard input and output, a pipe as standard error, a filtered environment, no

@@ -14,7 +14,7 @@
 #include "supervisor/child/oneshot.h"
 #include "supervisor/child/spawn.h"
 #include "supervisor/cli/cli.h"
-#include "supervisor/control/edsctl_text.h"
+#include "supervisor/import/import_text.h"
 #include "supervisor/import/import.h"
 #include "supervisor/store/lock.h"
 #include "supervisor/supervisor.h"
@@ -101,14 +101,11 @@ static void
 on_show(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct run		*r = w->data;
-	struct import_progress	 p;
+	const struct text_import picture = import_picture(r->import);
 
 	(void)loop;
 	(void)events;
-	import_progress(r->import, &p);
-	import_show(&r->log, &(struct text_import){ .phase = p.phase, .tables = p.tables, .tables_exported = p.tables_exported,
-	    .files = p.files, .files_done = p.files_done, .rows = p.rows, .rejected = p.rejected, .rows_per_s = p.rows_per_s,
-	    .left_ms = p.left_ms });
+	import_show(&r->log, &picture);
 }
 
 static void

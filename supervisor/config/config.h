@@ -67,6 +67,7 @@ struct config {
 	enum log_level	 log_level;
 	bool		 log_timestamps;
 	uint64_t	 log_file_size, log_keep_size;
+	int64_t		 log_send_interval_ms, upgrade_trial_ms;
 	char		*log_label;
 	bool		 upgrade_in_container;
 	char		*release_url, *release_key;	/* NULL: the project's own */

@@ -137,6 +137,8 @@ control_request_uid(const struct control_request *req)
 	return (int64_t)peer.uid;
 }
 
+static void	reply_text(struct control_request *, unsigned status, const char *key, const char *fmt, va_list) PRINTF_LIKE(4, 0);
+
 static void
 reply_text(struct control_request *req, unsigned status, const char *key, const char *fmt, va_list ap)
 {

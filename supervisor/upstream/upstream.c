@@ -180,7 +180,10 @@ link_up(void *arg, struct link *l)
 	}
 	up->stats.connects++;
 	link_url_for_log(up->nats_url, url, sizeof(url));
-	log_info(&up->log, "nats connected: %s", url);
+	if (up->state == UPSTREAM_WAITING || up->state == UPSTREAM_GAP)		/* the next attempt at what has been said */
+		log_debug(&up->log, "nats connected: %s", url);
+	else
+		log_info(&up->log, "nats connected: %s", url);
 	jetstream_begin(up);
 }
 

@@ -1,6 +1,6 @@
 /*
  * The ceiling of the S3 driver: pulls, and puts each payload as it came as an object of the
- * same name, over libcurl's multi interface, with as many requests under way as the driver has,
+ * same name, over libcurl's multi interface, with as many requests under way as the driver may have,
  * acknowledging each message with its object's answer.
  *
  * It does not parse, and it does not sign: a service would refuse what it sends.

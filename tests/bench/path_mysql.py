@@ -14,6 +14,8 @@ LOT = 500
 
 
 class Server(common.Server):
+    missing = staticmethod(mariadbd.missing)
+
     def __init__(self):
         self._server = mariadbd.MariaDb(settings=SETTINGS).start()
         self.url = self._server.url(self._server.create("bench", user="bench", password="bench"), user="bench",
@@ -64,13 +66,4 @@ class Server(common.Server):
 
 
 def measure(bench, wanted):
-    why = mariadbd.missing()
-    if why:
-        for name in wanted:
-            bench.table.skip(name, why)
-        return
-    server = Server()
-    try:
-        common.measure(bench, server, "mysql", LEAST_OF_ROWS, wanted)
-    finally:
-        server.close()
+    common.measure(bench, Server, "mysql", LEAST_OF_ROWS, wanted)

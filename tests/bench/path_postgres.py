@@ -14,6 +14,8 @@ SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
 
 
 class Server(common.Server):
+    missing = staticmethod(postgresd.missing)
+
     def __init__(self):
         self._server = postgresd.Postgres(settings=SETTINGS).start()
         self.url = self._server.url(self._server.create("bench"))
@@ -48,13 +50,4 @@ class Server(common.Server):
 
 
 def measure(bench, wanted):
-    why = postgresd.missing()
-    if why:
-        for name in wanted:
-            bench.table.skip(name, why)
-        return
-    server = Server()
-    try:
-        common.measure(bench, server, "postgres", LEAST_OF_ROWS, wanted)
-    finally:
-        server.close()
+    common.measure(bench, Server, "postgres", LEAST_OF_ROWS, wanted)

@@ -32,6 +32,10 @@ class Server:
 
     url = None          # for EDS
 
+    @staticmethod
+    def missing():
+        """Why there can be none here; "" when there can."""
+
     def reset(self):
         """The table as `rows()` has it, and nothing else; the database at rest."""
 
@@ -105,8 +109,21 @@ def events_file(folder):
     return path
 
 
-def measure(bench, server, name, least_of_rows, wanted):
+def measure(bench, kind, name, least_of_rows, wanted):
     """The rows NAME and NAME-latency: the path next to the best bare program and next to the Go server's way."""
+    why = kind.missing()
+    if why:
+        for row in wanted:
+            bench.table.skip(row, why)
+        return
+    server = kind()
+    try:
+        _measure_at(bench, server, name, least_of_rows, wanted)
+    finally:
+        server.close()
+
+
+def _measure_at(bench, server, name, least_of_rows, wanted):
     path = events_file(os.path.join(os.path.dirname(bench.bed.events_path)))
     with Bed(path, bench.bed.storage, folder=tempfile.mkdtemp(prefix="eds-bench-"),
              hq_options={"schemas": SCHEMAS}) as bed:

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "drivers/driver.h"
+#include "tests/support/host_stub.h"
 #include "worker/module.h"
 
 struct desk {
@@ -27,53 +28,10 @@ struct desk {
 	struct drv_host		 host;
 	struct drv_env		 env;
 	json_t			*settings;	/* the command that opened it; env points into it */
-	json_t			*versions;
-	bool			 stopping;
+	struct host_stub	 stub;
 };
 
 static const char *const	results[] = { "stored", "retry", "unsure", "reject", "config", "broken" };
-
-/* --- the host --- */
-
-static enum drv_result
-host_schema(void *ctx, struct slice table, struct slice version, struct slice *json_r, struct err *err)
-{
-	struct desk	*d = ctx;
-	struct buf	 key = { 0 };
-	const char	*text;
-
-	buf_printf(&key, SLICE_FMT "/" SLICE_FMT, SLICE_ARG(table), SLICE_ARG(version));
-	text = json_string_value(json_object_get(json_object_get(d->settings, "schemas"), buf_cstr(&key)));
-	buf_free(&key);
-	if (text == NULL) {
-		err_set(err, ERR_NOTFOUND, "HTTP 404");
-		return DRV_REJECT;
-	}
-	*json_r = slice_of(text);
-	return DRV_STORED;
-}
-
-static void
-host_table_version(void *ctx, struct slice table, struct slice version)
-{
-	struct desk	*d = ctx;
-
-	json_object_setn_new(d->versions, table.p, table.n, json_stringn(version.p, version.n));
-}
-
-static struct slice
-host_known_version(void *ctx, struct slice table)
-{
-	struct desk	*d = ctx;
-
-	return slice_of(json_string_value(json_object_getn(d->versions, table.p, table.n)));
-}
-
-static bool
-host_stopping(void *ctx)
-{
-	return ((struct desk *)ctx)->stopping;
-}
 
 static void
 log_line(void *arg, enum log_level level, const char *prefix, const char *text, const char *json)
@@ -106,6 +64,7 @@ settle(struct desk *d, json_t *command)
 {
 	json_decref(d->settings);
 	d->settings = json_incref(command);
+	d->stub.schemas = json_object_get(command, "schemas");
 	d->env = (struct drv_env){ .destination = "drive", .url = text_of(command, "url"),
 	    .update_strategy = text_of(command, "strategy"), .session = text_of(command, "session"),
 	    .data_dir = text_of(command, "data_dir"), .log = &d->log, .host = &d->host };
@@ -186,7 +145,7 @@ do_import_begin(struct desk *d, json_t *command, struct drv_outcome *out)
 
 		(void)slice_cut(&rest, '/', &table);
 		tables[i] = (struct drv_import_table){ .table = table, .version = rest,
-		    .schema = slice_of(json_string_value(json_object_get(json_object_get(d->settings, "schemas"), key))) };
+		    .schema = slice_of(json_string_value(json_object_get(d->stub.schemas, key))) };
 	}
 	result = results[d->driver->import_begin(d->drv, &import, &out->err)];
 	free(tables);
@@ -246,7 +205,7 @@ do_stop(struct desk *d, json_t *command, struct drv_outcome *out)
 {
 	(void)command;
 	(void)out;
-	d->stopping = true;
+	d->stub.stopping = true;
 	return "stored";
 }
 
@@ -283,7 +242,7 @@ obey(struct desk *d, json_t *command)
 		if (strcmp(commands[i].name, name) == 0 && (!commands[i].opened || d->drv != NULL))
 			result = commands[i].fn(d, command, &out);
 	answer = json_pack("{s:s, s:s, s:I, s:O}", "result", result, "error", out.err.text, "index", (json_int_t)out.index,
-	    "versions", d->versions);
+	    "versions", d->stub.versions);
 	(void)json_dumpf(answer, stdout, JSON_COMPACT);
 	(void)putchar('\n');
 	(void)fflush(stdout);
@@ -293,13 +252,12 @@ obey(struct desk *d, json_t *command)
 int
 main(void)
 {
-	struct desk	 d = { .versions = json_object() };
+	struct desk	 d = { .stub = { .versions = json_object() } };
 	char		*line = NULL;
 	size_t		 size = 0;
 	json_t		*command;
 
-	d.host = (struct drv_host){ .ctx = &d, .schema = host_schema, .table_version = host_table_version,
-	    .known_version = host_known_version, .stopping = host_stopping };
+	d.host = host_stub(&d.stub);
 	log_init(LOG_DEBUG, false, NULL);
 	log_sink_set(log_line, NULL);
 	while (getline(&line, &size, stdin) > 0)
@@ -310,7 +268,7 @@ main(void)
 	if (d.drv != NULL)
 		d.driver->close(&d.drv);
 	json_decref(d.settings);
-	json_decref(d.versions);
+	json_decref(d.stub.versions);
 	free(line);
 	return 0;
 }

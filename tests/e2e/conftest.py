@@ -88,11 +88,11 @@ def broker():
 @pytest.fixture(scope="session")
 def mariadb():
     """One server for all tests of a pytest process; each test has a database of its own."""
-    from tests.support import mariadbd
-    reason = mariadbd.missing()
-    if reason:
-        pytest.skip(reason)
-    with mariadbd.MariaDb() as server:
+    from tests.support import mysqld
+    kind = mysqld.chosen()
+    if kind.missing():
+        pytest.skip(kind.missing())
+    with kind() as server:
         yield server
 
 

@@ -1,9 +1,15 @@
 """What several end-to-end tests need: quick settings, and a destination that obeys."""
+import contextlib
+import ctypes
 import json
 import os
 import threading
 
+import pytest
+
 from tests.support import proc
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 # A destination's options with which a test need not wait: for crashes, hangs and stops.
 QUICK = {"ping_timeout": "2s", "drain_timeout": "3s", "backoff_min": "50ms", "backoff_max": "200ms"}
@@ -13,6 +19,28 @@ def quick(url, **options):
     """A destination section with the quick settings, and others on top."""
     hangs = {"hang_timeout": "1s"} if url.startswith("fault:") else {}    # another may really need longer on a busy machine
     return {"url": url, **QUICK, **hangs, **options}
+
+
+@contextlib.contextmanager
+def small_file_system(folder, size):
+    """The folder, which exists, is a file system of `size` bytes; skips the test where that is not allowed."""
+    if _libc.mount(b"eds-test", folder.encode(), b"tmpfs", 0, f"size={size}".encode()) != 0:
+        pytest.skip(f"mounting a small file system is not allowed here: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield
+    finally:
+        assert _libc.umount2(folder.encode(), 2) == 0, os.strerror(ctypes.get_errno())
+
+
+def fill_up(folder):
+    """A file that takes what is left of a file system; returns its path."""
+    path = os.path.join(folder, "ballast")
+    with open(path, "ab", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError:
+            return path
 
 
 class Fault:

@@ -17,7 +17,9 @@ class Shop:
         self.craft = Crafted(lab, *schemas) if schemas else None
 
     def url(self, **query):
-        return self.server.url(self.database, user=self.user, **query)
+        """The laboratory's own traffic has numbers in JSON that MySQL's type would round."""
+        exact = {} if self.craft else self.server.exact_json
+        return self.server.url(self.database, user=self.user, **{**exact, **query})
 
     def start(self, url=None, state="running", **options):
         """The server with this destination; waits until it is in a state."""

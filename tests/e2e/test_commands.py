@@ -85,7 +85,7 @@ def test_server_help_lists_the_drivers(eds):
 
 
 @pytest.mark.parametrize("name", ["File", "SQLite", "sqlite"])
-def test_server_help_explains_one_driver(eds, name):
+def test_h60_server_help_explains_one_driver_by_name_or_scheme(eds, name):
     done = eds("server", "help", name)
     assert done.returncode == 0
     assert "Example url: " in done.stdout and name.lower() in done.stdout.lower()
@@ -124,6 +124,27 @@ def test_a_wrong_code_is_refused_and_leaves_nothing(lab):
     assert done.returncode == 1
     assert "invalid enrollment code or it has already been used" in done.stdout + done.stderr
     assert not os.path.exists(os.path.join(lab.data_dir, "config.toml"))
+
+
+def test_h61_a_code_is_trimmed_and_an_empty_one_is_told(lab):
+    assert enroll(lab, "").returncode == 1 and lab.hq.requests == []
+    assert enroll(lab, f"  {lab.hq.new_code(SERVER_ID)}\n").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_h57_a_folder_of_somebody_else_is_good_when_it_can_be_written_to(lab):
+    os.mkdir(lab.data_dir, 0o700)
+    os.chown(lab.data_dir, 65534, 65534)
+    assert enroll(lab, lab.hq.new_code(SERVER_ID)).returncode == 0
+    os.unlink(os.path.join(lab.data_dir, "config.toml"))
+    os.chown(lab.data_dir, 0, 0)
+    os.chmod(lab.dir, 0o755)
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    refused = lab.run("eds", "enroll", "L1", "--data-dir", lab.data_dir, "--api-url", lab.hq.url, before=nobody)
+    assert refused.returncode == 1 and f"nothing can be written to the data directory {lab.data_dir}" in refused.stdout
+    os.chmod(lab.data_dir, 0o777)
+    done = lab.run("eds", "enroll", lab.hq.new_code(SERVER_ID), "--data-dir", lab.data_dir, "--api-url", lab.hq.url, before=nobody)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_code_works_once(lab):
@@ -181,7 +202,7 @@ def stop_by_signal(t):
 
 
 @pytest.mark.parametrize("on_terminal", [True, False])
-def test_the_first_start_asks_for_the_code(lab, terminal, on_terminal):
+def test_h58_the_first_start_asks_for_the_code_and_keeps_what_it_gets_in_the_data_directory(lab, terminal, on_terminal):
     lab.write_conf({"files": lab.file_url()})
     t = terminal(terminal=on_terminal, TERM="xterm")
     if on_terminal:

@@ -1,13 +1,11 @@
 """The disk is full, and then it is not."""
-import ctypes
 import os
 
 import pytest
 
-from helpers import Fault, quick
+from helpers import Fault, fill_up, quick, small_file_system
 from tests.support.ledger import destination_problems
 
-_libc = ctypes.CDLL(None, use_errno=True)
 SIZE = 8 << 20
 
 
@@ -15,26 +13,13 @@ SIZE = 8 << 20
 def small_disk(lab):
     """The laboratory's data directory is a file system of 8 MiB."""
     os.makedirs(lab.data_dir)
-    if _libc.mount(b"eds-test", lab.data_dir.encode(), b"tmpfs", 0, f"size={SIZE}".encode()) != 0:
-        pytest.skip(f"mounting a small file system is not allowed here: {os.strerror(ctypes.get_errno())}")
-    try:
-        lab.enroll()
-        yield lab
-    finally:
-        if lab.eds and lab.eds.running():
-            lab.stop_eds()
-        assert _libc.umount2(lab.data_dir.encode(), 2) == 0, os.strerror(ctypes.get_errno())
-
-
-def fill(lab):
-    """A file that takes what is left; returns its path."""
-    path = os.path.join(lab.data_dir, "ballast")
-    with open(path, "ab", buffering=0) as f:
+    with small_file_system(lab.data_dir, SIZE):
         try:
-            while True:
-                f.write(bytes(4096))
-        except OSError:
-            return path
+            lab.enroll()
+            yield lab
+        finally:
+            if lab.eds and lab.eds.running():
+                lab.stop_eds()
 
 
 def test_with_the_disk_full_nothing_is_acknowledged_and_it_goes_on_by_itself(small_disk):
@@ -45,7 +30,7 @@ def test_with_the_disk_full_nothing_is_acknowledged_and_it_goes_on_by_itself(sma
     fault.say("retry closed")
     events += lab.publish(100)
     lab.wait_until(lambda: lab.status()["journal"]["events"] == 100, "the journal to be in use")
-    ballast = fill(lab)
+    ballast = fill_up(lab.data_dir)
     events += lab.publish(4000)
     status = lab.wait_until(lambda: (s := lab.status())["degraded"] and
                             (s["server"]["store_trouble"] or s["journal"]["trouble"]) and s, "the trouble to be said")
@@ -68,7 +53,7 @@ def test_a_kill_with_the_disk_full_costs_nothing(small_disk):
     lab.start_eds({"files": quick(lab.file_url()), "fault": quick(fault.url)})
     events = lab.publish(100)
     lab.wait_delivered()
-    ballast = fill(lab)
+    ballast = fill_up(lab.data_dir)
     events += lab.publish(2000)
     lab.wait_until(lambda: len(fault.stored()) == len(events), "the destinations to go on")
     lab.kill_eds()

@@ -1,6 +1,8 @@
 """The session with HQ: how it begins, is renewed and ends, and that events flow on when HQ is away."""
+import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -56,7 +58,7 @@ def test_the_paused_time_is_in_the_heartbeat(enrolled):
     assert [b["offset"] for b in beats] == [0, 1, 2]
 
 
-def test_the_figures_of_the_heartbeat_count(enrolled):
+def test_h62_the_figures_of_the_heartbeat_count(enrolled):
     lab = start(enrolled)
     lab.publish(300)
     lab.wait_delivered()
@@ -214,7 +216,7 @@ def test_garbage_instead_of_schemas_is_said_and_asked_for_again(enrolled, body):
     (b'{"success":true,"data":{"sessionId":"6f1c5fd0-7b4c-4c55-8f0b-0d8f3d3c8f11","credential":"%%%"}}', "not base64"),
     (b'{"success":true,"data":{"sessionId":"6f1c5fd0-7b4c-4c55-8f0b-0d8f3d3c8f11","credential":"aGVsbG8="}}', "session start"),
 ])
-def test_garbage_at_the_session_start_ends_it_with_a_reason(enrolled, body, words):
+def test_h46_garbage_at_the_session_start_ends_it_with_a_reason(enrolled, body, words):
     lab = enrolled
     lab.hq.override(START, 200, body)
     # the stand-in does not know the session that the answer names
@@ -285,6 +287,45 @@ def test_hq_away_at_the_end_does_not_hold_up_the_end(enrolled):
     assert lab.stop_eds() == 0
     assert time.monotonic() - started < 8
     assert not [n for n in os.listdir(lab.data_dir) if os.path.exists(os.path.join(lab.data_dir, n, "nats.creds"))]
+
+
+def test_h45_nats_being_away_costs_no_further_session(make_lab):
+    lab = make_lab(storage="file")
+    lab.enroll()
+    lab.nats.stop()
+    start(lab, wait="answer")
+    lab.wait_until(lambda: lab.status()["upstream"]["state"] == "connecting" and lab.status()["session"]["state"] == "active",
+                   "the search for NATS")
+    lab.wait_log(r"\[WARN\] .*nats")
+    lab.nats.start()
+    lab.wait_consumer()
+    lab.publish(50)
+    lab.wait_delivered()
+    assert len(lab.hq.sessions) == 1 and lab.differences() == []
+
+
+BARE = ["unshare", "--mount", "sh", "-c",
+        'for f in /etc/machine-id /var/lib/dbus/machine-id /proc/meminfo; do '
+        '[ ! -e $f ] || mount --bind /dev/null $f || exit 9; done; exec "$@"', "bare"]
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """Runs a program where nothing about the machine can be read, as in some containers."""
+    done = subprocess.run([*BARE, "true"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("no mount namespaces here: " + done.stderr.strip())
+    return BARE
+
+
+def test_h44_h78_a_machine_that_tells_nothing_of_itself_is_served(enrolled, bare):
+    lab = start(enrolled, before=bare)
+    beat = wait_beats(lab, 1)[0]
+    assert beat["stats"]["memory"]["total"] == 0
+    assert lab.stop_eds() == 0
+    start(lab, before=bare)
+    ids = [json.loads(r.body)["machineId"] for r in lab.hq.requests_to(START)]
+    assert len(ids) == 2 and ids[0] == ids[1] and len(ids[0]) == 64, "made up once"
 
 
 # ---- days without HQ, and clocks that are wrong

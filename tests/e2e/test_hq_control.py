@@ -89,6 +89,21 @@ def test_shutdown_needs_a_message_and_ends_the_server(enrolled):
     assert SERVER_ID in config_toml(lab)
 
 
+def test_h48_a_server_without_a_destination_obeys_a_shutdown_too(enrolled):
+    lab = enrolled
+    lab.start_eds("", wait="answer")
+    lab.wait_log("Return to HQ")
+
+    def obeyed():       # nothing says when it begins to listen: no heartbeat comes from a server without destinations
+        for session in lab.hq.live_sessions():
+            lab.hq.control.notify(session.id, "shutdown", {"message": "deleted in HQ", "deleted": True})
+        return not lab.eds.running()
+
+    lab.wait_until(obeyed, "the end", timeout=30)
+    assert lab.eds.wait() == 0
+    assert "server_id = ''" in config_toml(lab)
+
+
 def test_a_deleted_server_forgets_who_it_was(enrolled):
     lab = started(enrolled)
     ask(lab, "shutdown", {"message": "deleted in HQ", "deleted": "true"})

@@ -262,6 +262,15 @@ def test_a_failed_import_leaves_what_was_there(faulty):
     assert not [n for n in os.listdir(lab.data_dir) if n.startswith("import-")]
 
 
+def test_an_import_that_takes_its_time_says_in_the_log_how_far_it_is(faulty):
+    lab, fault = faulty
+    fault.say("import_rows: hang")
+    begin(lab, "fault")
+    lab.wait_until(lambda: re.search(r"import into fault: .*\d+ of \d+ files", lab.whole_log()), "the line")
+    assert lab.edsctl("import", "fault", "--cancel").returncode == 0
+    wait_import(lab, "fault", "cancelled")
+
+
 def test_cancel_leaves_what_was_there(faulty):
     lab, fault = faulty
     since = lab.publish(30)

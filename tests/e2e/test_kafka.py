@@ -108,12 +108,30 @@ def test_a_user_without_rights_is_said_at_once(enrolled, broker, topic):
     assert "rights Describe and Write" in why and topic in why
 
 
-def test_h37_a_check_asks_the_broker(enrolled, broker, topic):
-    start(enrolled, f"kafka://{broker.address()}/{topic}")
-    assert enrolled.edsctl("check", "--connect").returncode == 0
-    enrolled.write_conf({"k": f"kafka://127.0.0.1:1/{topic}"})
-    done = enrolled.edsctl("check", "--connect", timeout=40)
-    assert done.returncode != 0 and "no broker answers" in done.stdout + done.stderr
+def checked(lab, url):
+    """Exit status of `check --connect` for that destination, and what it says."""
+    lab.write_conf({"k": url})
+    done = lab.edsctl("check", "--connect", timeout=40)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_h37_a_check_asks_the_broker_and_makes_no_topic(enrolled, broker, topic):
+    enrolled.start_eds({"k": quick("null://localhost")})
+    enrolled.wait_running("k")
+    plain, sasl = f"kafka://{broker.address()}/{topic}", f"@{broker.address('EH')}/{topic}?ca={broker.ca}"
+    outsider = f"kafka://outsider:{kafka_broker.USERS['outsider']}{sasl}"
+    assert checked(enrolled, plain)[0] == 0         # it would be made when it is written to, and the broker says so
+    for url, reason in ((plain + "?rd.allow.auto.create.topics=false", "does not exist"),
+                        (outsider, "rights Describe and Write"),
+                        (f"kafka://alice:wr0ng-pa55{sasl}", "refuse to let EDS in"),
+                        (f"kafka://127.0.0.1:1/{topic}", "no broker answers")):
+        status, said = checked(enrolled, url)
+        assert status != 0 and reason in said, url
+    assert not broker.has_topic(topic)
+    broker.make_topic(topic, 2)
+    assert checked(enrolled, plain + "?rd.allow.auto.create.topics=false")[0] == 0
+    status, said = checked(enrolled, outsider)
+    assert status != 0 and "rights Describe and Write" in said
 
 
 def test_h33_what_the_topic_is_too_small_for_is_set_aside_alone(enrolled, broker, topic):

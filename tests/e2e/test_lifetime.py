@@ -13,7 +13,7 @@ from tests.support.lab import build_dir, descendants, start_time
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_order(enrolled, number):
+def test_h75_a_signal_ends_it_in_order(enrolled, number):
     lab = enrolled
     lab.start_eds({"files": quick(lab.file_url()), "shop": quick(lab.sqlite_url())})
     lab.wait_running()

@@ -145,6 +145,27 @@ def test_it_can_be_read_when_no_server_runs(enrolled):
     assert "nats connected" in lab.edsctl("logs").stdout
 
 
+def test_a_new_file_is_begun_in_time_and_the_one_before_is_sent(enrolled):
+    lab = started(enrolled, log_send_interval="1s")
+    lab.wait_until(lambda: lab.hq.uploads, "the first file")
+    lab.edsctl("pause", "files")
+    lab.wait_until(lambda: len(lab.hq.uploads) >= 2, "the next one, as something was said meanwhile")
+    lab.wait_until(lambda: len(files(lab)) == 1, "what was sent to be gone, and nothing more to say")
+    told = messages(uploaded(lab))
+    assert any("nats connected" in m for m in told) and sum("nats connected" in m for m in told) == 1
+
+
+def test_h68_what_ends_the_server_is_in_the_log_file_too(enrolled):
+    lab = enrolled
+    lab.hq.override(r"^POST /v3/eds/internal$", 401)
+    lab.start_eds({"files": quick(lab.file_url())}, wait=False)
+    assert lab.eds.wait(30) == 1
+    (name,) = files(lab)
+    with open(os.path.join(log_dir(lab), name), encoding="utf-8") as f:
+        last = [json.loads(line) for line in f if '"ERROR"' in line][-1]
+    assert "session start: status 401" in last["message"]
+
+
 # ---- what crashed
 
 def crashed(lab):
@@ -188,6 +209,23 @@ def test_a_renewed_session_takes_the_last_words_along_and_the_next_one_is_clean(
     assert lab.stop_eds() == 0
     assert [s.errored for s in lab.hq.sessions.values()] == [True, False]
     assert len(crash_uploads(lab)) == 1
+
+
+def test_the_last_words_of_an_imports_worker_are_kept_too(make_lab):
+    lab = make_lab(tables=["order"], row_limit=50)
+    lab.enroll()
+    lab.events.batch(50)
+    fault = Fault(lab)
+    fault.say("import_rows: crash")
+    lab.start_eds({"fault": quick(fault.url)})
+    lab.wait_running()
+    assert lab.edsctl("import", "fault").returncode == 0
+    lab.wait_log("goes on with another worker")
+    fault.be_well()
+    lab.wait_until(lambda: lab.destination("fault").get("last_import"), "the end of the import")
+    assert lab.stop_eds() == 0
+    (text,) = crash_uploads(lab).values()
+    assert " fault, pid " in text and "killed by signal 6 (Aborted)" in text
 
 
 def test_last_words_that_hq_did_not_take_stay_for_the_next_time(enrolled):

@@ -73,6 +73,33 @@ def test_the_contracts_scenario(shop):
     assert lab.stop_eds() == 0
 
 
+def test_in_a_backlog_only_the_rows_that_are_refused_are_set_aside(shop):
+    """Of batches that are folded while the one before is being stored, too; and their order stays."""
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"), batch_events="1000")
+    stage.table("order", {"note": TEXT, "count": WHOLE})
+    stage.insert("order", {"id": "0", "note": "first"})
+    server.run("ALTER TABLE \"order\" ADD CONSTRAINT theirs CHECK (note <> 'bad')", database="shop")
+    lab.edsctl("pause", NAME)
+    bad = {700, 1500, 3999}
+    stage.publish(*(stage.event("INSERT", "order", str(n), after={"id": str(n), "note": "bad" if n in bad else "good", "count": n})
+                    for n in range(1, 4500)),
+                  *(stage.event("UPDATE", "order", str(n), after={"id": str(n), "note": "new"}, diff=["note"])
+                    for n in range(1, 4500, 3)))
+    lab.edsctl("resume", NAME)
+    lab.wait_delivered(NAME)
+    updated = {n for n in range(1, 4500, 3)}
+    expected = {n: "new" if n in updated else "good" for n in range(1, 4500) if n not in bad or n in updated} | {0: "first"}
+    link = server.connect("shop")
+    try:
+        assert {int(r["id"]): r["note"] for r in postgresd.rows(link, "order")} == expected
+    finally:
+        link.close()
+    reasons = stage.quarantined()
+    assert len(reasons) == 3 and all("theirs" in r for r in reasons)
+    assert {n for n in bad for r in reasons if f'["{n}"]' in r} == bad
+
+
 def test_update_strategy_after_keeps_the_later_row(shop):
     lab, server = shop
     with open(os.path.join(lab.data_dir, "config.toml"), encoding="utf-8") as f:

@@ -173,7 +173,7 @@ def test_perhaps_stored_is_offered_again_and_said(two):
 
 
 @pytest.mark.parametrize("say", ["config no such shop", "open-config no such shop"])
-def test_a_configuration_error_fails_at_once_with_the_reason(two, say):
+def test_h85_a_configuration_error_fails_at_once_with_the_reason(two, say):
     lab, fault = two(say=say)
     lab.publish(10)
     failed = lab.wait_state("fault", "failed")

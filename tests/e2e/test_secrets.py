@@ -59,7 +59,7 @@ def test_nothing_secret_is_to_be_seen_of_any_process(enrolled):
         assert PASSWORD not in str(session.start), "HQ gets the masked URL"
 
 
-def test_what_holds_secrets_is_private(enrolled):
+def test_h50_what_holds_secrets_is_private(enrolled):
     lab = enrolled
     old = os.umask(0)
     try:

@@ -151,6 +151,47 @@ def test_h76_a_version_that_does_not_run_gives_way_to_the_one_that_ran(enrolled,
     assert version_of(lab) == NEWER, "and it stays"
 
 
+def test_a_version_that_does_not_get_ready_gives_way_by_itself(make_lab, published):
+    """It runs, but finds no NATS for as long as its trial lasts."""
+    published.add(NEWER, releases.our_programs(NEWER))
+    lab = make_lab(storage="file")
+    lab.enroll()
+    lab.start_eds(published.conf() + f"upgrade_trial = 2s\n[destination files]\nurl = {lab.file_url()}\n")
+    lab.wait_until(lambda: lab.hq.control.heartbeats.beats, "a sign of life")
+    lab.publish(10)
+    lab.wait_delivered("files")
+    pid = lab.status()["server"]["pid"]
+    assert upgrade(lab, NEWER)["success"] is True
+    lab.nats.stop()
+    lab.wait_until(lambda: f"version {NEWER} is not ready after 2 s (no connection to NATS" in lab.whole_log(), "the end of the trial",
+                   timeout=60)
+    lab.nats.start()
+    lab.wait_until(lambda: lab.edsctl("ping").returncode == 0 and version_of(lab) == releases.VERSION, "the installed version")
+    assert lab.status()["server"]["pid"] == pid, "in place, as every restart"
+    lab.publish(10)
+    lab.wait_delivered("files")
+
+
+def test_what_a_package_manager_owns_is_left_to_it(enrolled, published, tmp_path):
+    lab = enrolled
+    (tmp_path / "dpkg-query").write_text('#!/bin/sh\necho "eds: $2"\n', encoding="utf-8")
+    (tmp_path / "dpkg-query").chmod(0o755)
+    lab.start_eds(published.conf() + f"[destination files]\nurl = {lab.file_url()}\n", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    lab.wait_until(lambda: lab.hq.control.heartbeats.beats, "a sign of life")
+    answer = upgrade(lab, NEWER)
+    assert answer["success"] is False and "belongs to the package eds; upgrade that instead" in answer["message"]
+
+
+def test_a_policy_that_leaves_upgrades_out_is_named(enrolled, published):
+    lab = enrolled
+    lab.start_eds(published.conf() + f"hq_allow = ping, configure\n[destination files]\nurl = {lab.file_url()}\n")
+    lab.wait_until(lambda: lab.hq.control.heartbeats.beats, "a sign of life")
+    session, = lab.hq.live_sessions()
+    lab.hq.control.notify(session.id, "upgrade", {"version": NEWER})
+    answer = msgpack.unpackb(lab.hq.control.wait_answer("upgrade-response").payload)
+    assert answer["success"] is False and "hq_allow" in answer["message"]
+
+
 @pytest.mark.parametrize("version, files, said", [
     ("3.0.0", None, "goes to newer ones only"),
     ("nonsense", None, "that is no version"),

@@ -6,7 +6,7 @@
 # use the one that is installed.
 cd "$(dirname "$0")/../.." || exit 0
 tools=build/tools
-next=trixie
+suite=trixie
 work=$tools/apt
 
 give_up() {
@@ -24,49 +24,7 @@ for have in "$EDS_TEST_NATS_SERVER" $tools/nats-server* "$(command -v nats-serve
 		exit 0
 	fi
 done
-command -v apt-get >/dev/null && command -v dpkg >/dev/null || give_up "this system has no apt-get and dpkg"
-# shellcheck disable=SC1091
-codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-[ -n "$codename" ] || give_up "/etc/os-release names no release"
-
-rm -rf "$work"
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/parts" || give_up "$work cannot be made"
-work=$(cd "$work" && pwd)
-
-# The machine's own Debian sources, this release's name replaced; other archives,
-# and the update and security suites, are left out.
-{
-	for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[ -f "$list" ] && sed -n "s/^\(deb .*\) $codename \(.*\)/\1 $next main/p" "$list"
-	done
-	for list in /etc/apt/sources.list.d/*.sources; do
-		[ -f "$list" ] && awk -v codename="$codename" -v next_suite="$next" '
-			function flush_stanza() {
-				n = split(suites, s, " ")
-				for (i = 1; i <= n; i++)
-					if (s[i] == codename && types ~ /(^| )deb( |$)/) {
-						m = split(uris, u, " ")
-						for (j = 1; j <= m; j++)
-							print "deb " (key ? "[signed-by=" key "] " : "") u[j] " " next_suite " main"
-					}
-				suites = types = uris = key = ""
-			}
-			/^[ \t]*$/        { flush_stanza() }
-			/^Suites:/        { sub(/^[^:]*:[ \t]*/, ""); suites = $0 }
-			/^Types:/         { sub(/^[^:]*:[ \t]*/, ""); types = $0 }
-			/^URIs:/          { sub(/^[^:]*:[ \t]*/, ""); uris = $0 }
-			/^Signed-By: *\// { sub(/^[^:]*:[ \t]*/, ""); key = $0 }
-			END               { flush_stanza() }' "$list"
-	done
-} >"$work/sources.list"
-[ -s "$work/sources.list" ] || give_up "no Debian source for $codename is configured on this machine"
-
-apt() {
-	apt-get -q -o "Dir::Etc::sourcelist=$work/sources.list" -o "Dir::Etc::sourceparts=$work/parts" \
-		-o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User="$(id -un)" \
-		-o Acquire::Languages=none -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
-}
-apt update >"$work/log" 2>&1 || give_up "apt-get update failed: $(grep '^[EW]:' "$work/log" | head -n 1)"
+. tests/support/apt-suite.sh
 (cd "$work" && apt download nats-server >>log 2>&1) ||
 	give_up "apt-get download failed: $(grep '^E:' "$work/log" | tail -n 1)"
 for package in "$work"/nats-server_*.deb; do

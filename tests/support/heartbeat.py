@@ -121,7 +121,7 @@ def implausible(beat):
     memory, load, metrics = (beat["stats"][k] for k in ("memory", "load", "metrics"))
     rules = [
         (beat["offset"] >= 0 and beat["uptime"] >= 0, "offset or uptime is negative"),
-        (memory["total"] > 1 << 20, "memory.total is not in bytes"),
+        (memory["total"] > 1 << 20 or not any(memory.values()), "memory.total is not in bytes"),
         (memory["available"] <= memory["total"], "more memory available than there is"),
         (memory["used"] == memory["total"] - memory["available"], "memory.used is not total - available"),
         (abs(memory["usedPercent"] - 100 * memory["used"] / max(1, memory["total"])) < 1e-6,

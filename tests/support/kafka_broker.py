@@ -158,6 +158,10 @@ class Broker:
             if e.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise
 
+    def has_topic(self, name):
+        from confluent_kafka.admin import AdminClient
+        return name in AdminClient({"bootstrap.servers": self.address()}).list_topics(timeout=30).topics
+
     def kill(self):
         """SIGKILL; the keeper starts it again.  wait_again(pid) waits for that."""
         pid = self.pid

@@ -23,6 +23,10 @@ def missing():
     for program in ("mariadbd", "mariadb-install-db"):
         if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None:
             return f"{program} is not installed: install the package mariadb-server"
+    return client_missing()
+
+
+def client_missing():
     try:
         import pymysql      # noqa: F401
     except ImportError:
@@ -33,6 +37,13 @@ def missing():
 class MariaDb:
     """start() ... stop(); kill() and start() again keep port and data.  The server's own defaults are hostile on
     purpose: another time zone, no strict mode, Latin 1."""
+
+    name = "MariaDB"
+    missing = staticmethod(missing)
+    exact_json = {}             # options of the URL with which JSON columns hold every number
+    key_collation = "utf8mb4_nopad_bin"
+    aliases = {"boolean": "tinyint(1)", "json": "longtext", "bigint": "bigint(20)"}
+    check_failed = "CONSTRAINT `{}` failed"
 
     def __init__(self, folder=None, settings=(), tls=False):
         self._own_folder = None if folder else tempfile.mkdtemp(prefix="eds-mariadb-")
@@ -59,29 +70,33 @@ class MariaDb:
         if os.getuid() == 0:
             account = pwd.getpwnam("mysql")
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        done = subprocess.run([*proc.as_account("mysql"), "mariadb-install-db", "--no-defaults", "--skip-test-db",
-                               "--auth-root-authentication-method=normal", "--datadir=" + self.data,
-                               "--innodb-log-file-size=48M"],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-                              env={**os.environ, "TMPDIR": self.folder})     # in /tmp several get in each other's way
+        done = subprocess.run([*proc.as_account("mysql"), *self._installer()], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=120, env={**os.environ, "TMPDIR": self.folder})     # in /tmp several get in each other's way
         if done.returncode != 0:
-            raise RuntimeError(f"mariadb-install-db ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"the installation of {self.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def _installer(self):
+        return ["mariadb-install-db", "--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal",
+                "--datadir=" + self.data, "--innodb-log-file-size=48M"]
+
+    def _program(self):
+        """What starts the server, with the options that are always the same."""
+        return [shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin"), "--no-defaults", *SETTINGS]
 
     def start(self, *more):
         """`more`: settings of this start alone."""
         if not os.path.isdir(self.data):
             self._install()
-        program = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
         self._process = proc.Process([
-            *proc.as_account("mysql"), program, "--no-defaults", "--datadir=" + self.data, "--socket=" + self.socket,
+            *proc.as_account("mysql"), *self._program(), "--datadir=" + self.data, "--socket=" + self.socket,
             "--tmpdir=" + self.folder, f"--port={self.port}", "--bind-address=127.0.0.1", "--pid-file=" + os.path.join(self.folder, "pid"),
-            *SETTINGS, *self._settings, *more], os.path.join(self.folder, "mariadbd.log"))
-        proc.wait_until(self._answers, lambda: "MariaDB to answer; it said:\n" + self._process.last_lines(), 30)
+            *self._settings, *more], os.path.join(self.folder, "server.log"))
+        proc.wait_until(self._answers, lambda: f"{self.name} to answer; it said:\n" + self._process.last_lines(), 30)
         return self
 
     def _answers(self):
         if not self._process.running():
-            raise RuntimeError("MariaDB ended at start; it said:\n" + self._process.last_lines())
+            raise RuntimeError(f"{self.name} ended at start; it said:\n" + self._process.last_lines())
         try:
             self.connect().close()
         except OSError:
@@ -145,7 +160,7 @@ class MariaDb:
         """A fresh database and a user who may do that much in it."""
         name = "`" + database.replace("`", "``") + "`"
         self.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}",
-                 f"CREATE OR REPLACE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'",
+                 f"DROP USER IF EXISTS '{user}'@'127.0.0.1'", f"CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'",
                  f"GRANT {rights} ON {name}.* TO '{user}'@'127.0.0.1'")
         return database
 
@@ -174,17 +189,27 @@ class MariaDb:
     def tables(self, database):
         return {name for name, in self.run("SHOW TABLES", database=database)}
 
+    def allow_wide_tables(self, user):
+        """What an account needs besides its rights in the database, to turn InnoDB's strict mode off."""
+
+    def spelled(self, json_text):
+        """A JSON text as a JSON column gives it back."""
+        return json_text
+
+    def type_spelled(self, column_type):
+        """A type as SHOW COLUMNS has it."""
+        return self.aliases.get(column_type.lower(), column_type.lower())
+
+    def problem(self, prop, expected, actual):
+        """As oracle.compare_value(), with times in UTC to the microsecond."""
+        if prop.get("format") == "date-time" and isinstance(expected, str) and isinstance(actual, str):
+            same = datetime.fromisoformat(expected) == datetime.fromisoformat(actual + "Z")
+            return "" if same else f"{actual!r} instead of {expected!r}"
+        return compare_value(prop, expected, actual)
+
     def differences(self, oracle, database):
         """What is wrong in a database after the events that an Oracle took note of."""
-        return oracle.compare_tables(self.tables(database), lambda t: list(self.rows(database, t).values()), problem)
-
-
-def problem(prop, expected, actual):
-    """As oracle.compare_value(), with times in UTC to the microsecond."""
-    if prop.get("format") == "date-time" and isinstance(expected, str) and isinstance(actual, str):
-        same = datetime.fromisoformat(expected) == datetime.fromisoformat(actual + "Z")
-        return "" if same else f"{actual!r} instead of {expected!r}"
-    return compare_value(prop, expected, actual)
+        return oracle.compare_tables(self.tables(database), lambda t: list(self.rows(database, t).values()), self.problem)
 
 
 if __name__ == "__main__":

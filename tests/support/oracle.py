@@ -185,6 +185,24 @@ def _same_json(expected, actual):
     return type(actual) is type(expected) and actual == expected
 
 
+def same_values(expected, text, held=lambda s: s):
+    """A JSON text has the values that it should, however they are spelled; `held`: what becomes of a string there."""
+    return _same_values(expected, json.loads(text, parse_int=Decimal, parse_float=Decimal), held)
+
+
+def _same_values(expected, actual, held):
+    if isinstance(expected, dict):
+        wanted = {held(k): v for k, v in expected.items()}
+        return isinstance(actual, dict) and wanted.keys() == actual.keys() and all(
+            _same_values(v, actual[k], held) for k, v in wanted.items())
+    if isinstance(expected, list):
+        return isinstance(actual, list) and len(expected) == len(actual) and all(
+            _same_values(e, a, held) for e, a in zip(expected, actual))
+    if isinstance(expected, Num):
+        return isinstance(actual, Decimal) and actual == Decimal(expected)
+    return type(actual) is type(expected) and actual == (held(expected) if isinstance(expected, str) else expected)
+
+
 def compare_value(prop, expected, actual):
     """What is wrong with a stored value of a property; "" when nothing is."""
     wrong = f"{actual!r} instead of {expected!r}"

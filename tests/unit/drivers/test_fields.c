@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "drivers/fields_url.h"
+#include "drivers/s3/s3_config.h"
 #include "ipc/base/url.h"
 
 /* "url" or "!field: error; field: error". */
@@ -179,6 +180,56 @@ with_directory(const char *base, const char *below, const char *want)
 	buf_free(&text);
 }
 
+/* What the form's URL means to the driver: "scheme://host bucket prefix". */
+static void
+assert_comes_back(const char *endpoint, const char *want)
+{
+	json_t			*values = json_pack("{s:s,s:s,s:s,s:s}", "Bucket", "data", "Prefix", "a/b", "Endpoint", endpoint,
+				    "Region", "eu");
+	struct buf		 text = { 0 }, got = { 0 };
+	struct s3_config	 c;
+	struct err		 err;
+
+	outcome(&text, "s3", values);
+	if (s3_config_parse(&c, buf_cstr(&text), &err) != 0)
+		fail_msg("%s: %s", buf_cstr(&text), err.text);
+	assert_string_equal(c.region, "eu");
+	buf_printf(&got, "%s://%s %s %s", c.scheme, c.host == NULL ? "AWS" : c.host, c.bucket, c.prefix);
+	assert_string_equal(buf_cstr(&got), want);
+	s3_config_free(&c);
+	buf_free(&got);
+	buf_free(&text);
+	json_decref(values);
+}
+
+static void
+h53_an_endpoint_comes_back_as_the_same_endpoint(void **state)
+{
+	(void)state;
+	assert_comes_back("", "https://AWS data a/b/");
+	assert_comes_back("storage.googleapis.com", "https://storage.googleapis.com data a/b/");
+	assert_comes_back("localhost", "http://localhost data a/b/");
+	assert_comes_back("localhost:4566", "http://localhost:4566 data a/b/");
+	assert_comes_back("minio.example.com", "https://minio.example.com data a/b/");
+	assert_comes_back("minio", "https://minio data a/b/");
+	assert_comes_back("my-localhost.example.com", "https://my-localhost.example.com data a/b/");
+	assert_comes_back("minio.example.com:9000", "https://minio.example.com:9000 data a/b/");
+	assert_comes_back("192.168.1.5", "https://192.168.1.5 data a/b/");
+	assert_comes_back("::1", "http://[::1] data a/b/");
+	assert_comes_back("s3.eu-central-1.wasabisys.com", "https://s3.eu-central-1.wasabisys.com data a/b/");
+	assert_comes_back("acc.r2.cloudflarestorage.com", "https://acc.r2.cloudflarestorage.com data a/b/");
+	assert_comes_back("https://minio.example.com", "https://minio.example.com data a/b/");
+	assert_comes_back("http://minio.example.com:9000/", "http://minio.example.com:9000 data a/b/");
+	assert_comes_back("http://[fd00::5]:9000", "http://[fd00::5]:9000 data a/b/");
+	expect("s3", "{\"Bucket\":\"b\",\"Endpoint\":\"minio.example.com\",\"Region\":\"eu\"}",
+	    "s3://b?endpoint=minio.example.com&region=eu");
+	expect("s3", "{\"Bucket\":\"b\",\"Endpoint\":\"minio.example.com/folder\"}",
+	    "!Endpoint: expected a host name or an address");
+	expect("s3", "{\"Bucket\":\"b\",\"Endpoint\":\"http://[fd00::5\"}", "!Endpoint: expected a host name or an address");
+	expect("s3", "{\"Bucket\":\"b\",\"Endpoint\":\"ftp://minio\"}",
+	    "!Endpoint: expected http:// or https:// and a host, or a host alone");
+}
+
 static void
 directories_are_looked_at(void **state)
 {
@@ -229,6 +280,7 @@ main(void)
 		cmocka_unit_test(h39_a_port_is_a_number_or_its_digits),
 		cmocka_unit_test(h40_a_missing_field_is_an_error_of_that_field),
 		cmocka_unit_test(hosts_are_host_names_and_addresses),
+		cmocka_unit_test(h53_an_endpoint_comes_back_as_the_same_endpoint),
 		cmocka_unit_test(directories_are_looked_at),
 		cmocka_unit_test(aliases_have_the_form_of_their_driver),
 	};

@@ -21,7 +21,7 @@ a_url_says_where_who_and_how(void **state)
 
 	(void)state;
 	assert_int_equal(my_url_parse(&u, "mysql://us%40er:p@s%2Fs@db.example.com:3307/my%20shop?readTimeout=1m30s&parseTime=true&"
-	    "types=classic&bulk=off&foreign_key_checks=0&ssl-ca=/etc/ca.pem", &err), 0);
+	    "types=classic&json=text&bulk=off&foreign_key_checks=0&ssl-ca=/etc/ca.pem", &err), 0);
 	assert_string_equal(u.user, "us@er");
 	assert_string_equal(u.password, "p@s/s");
 	assert_string_equal(u.host, "db.example.com");
@@ -29,7 +29,7 @@ a_url_says_where_who_and_how(void **state)
 	assert_string_equal(u.ca, "/etc/ca.pem");
 	assert_int_equal(u.port, 3307);
 	assert_int_equal(u.read_s, 90);
-	assert_true(u.classic && u.no_bulk && u.no_foreign_keys && !u.cleartext);
+	assert_true(u.classic && u.json_text && u.no_bulk && u.no_foreign_keys && !u.cleartext);
 	my_url_free(&u);
 }
 
@@ -189,6 +189,13 @@ static const struct value_case {
 	{ "longtext", SQL_OBJECT, "\"text\"", "\"text\"" },
 	{ "json", SQL_STRING, "\"text\"", "\"text\"" },
 	{ "json", SQL_OBJECT, "true", "true" },
+	{ "json", SQL_OBJECT, "[0.1,-9223372036854775808,18446744073709551615,1e3]",
+	    "[0.1,-9223372036854775808,18446744073709551615,1e3]" },
+	{ "json", SQL_OBJECT, "{\"3.14159265358979323846\":\"\\\"3.14159265358979323846\",\"b\":-0}",
+	    "{\"3.14159265358979323846\":\"\\\"3.14159265358979323846\",\"b\":-0}" },
+	{ "json", SQL_OBJECT, "{\"a\":[12345678901234567890.5]}", NULL },
+	{ "json", SQL_ARRAY, "[1,28446744073709551615]", NULL },
+	{ "json", SQL_NUMBER, "1e400", NULL },
 	{ "varchar(64)", SQL_ENUM_ARRAY, "\"Estimate\"", "Estimate" },
 	{ "varchar(64)", SQL_ENUM_ARRAY, "[\"A\", \"B\"]", "[\"A\",\"B\"]" },
 	{ "tinyint(1)", SQL_BOOLEAN, "true", "1" },

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "drivers/driver.h"
+#include "tests/support/host_stub.h"
 
 #define MAX_EVENTS	1200
 
@@ -23,10 +23,7 @@ struct fixture {
 	struct drv_host		 host;
 	struct drv_env		 env;
 	struct drv		*drv;
-	json_t			*schemas;	/* "table/version": text */
-	json_t			*recorded;	/* table: version */
-	unsigned		 asked;
-	enum drv_result		 schema_result;	/* instead of answering, unless DRV_STORED */
+	struct host_stub	 stub;
 	struct event		 events[MAX_EVENTS];
 	char			*payloads[MAX_EVENTS];
 	struct drv_event	 v[MAX_EVENTS];
@@ -34,54 +31,6 @@ struct fixture {
 	struct drv_outcome	 out;
 	sqlite3			*look;		/* somebody else's connection */
 };
-
-/* --- the host --- */
-
-static enum drv_result
-host_schema(void *ctx, struct slice table, struct slice version, struct slice *json_r, struct err *err)
-{
-	struct fixture	*f = ctx;
-	struct buf	 key = { 0 };
-	const char	*text;
-
-	f->asked++;
-	if (f->schema_result != DRV_STORED) {
-		err_set(err, ERR_TEMPORARY, "HQ is silent");
-		return f->schema_result;
-	}
-	buf_printf(&key, SLICE_FMT "/" SLICE_FMT, SLICE_ARG(table), SLICE_ARG(version));
-	text = json_string_value(json_object_get(f->schemas, buf_cstr(&key)));
-	buf_free(&key);
-	if (text == NULL) {
-		err_set(err, ERR_NOTFOUND, "HTTP 404");
-		return DRV_REJECT;
-	}
-	*json_r = slice_of(text);
-	return DRV_STORED;
-}
-
-static void
-host_table_version(void *ctx, struct slice table, struct slice version)
-{
-	struct fixture	*f = ctx;
-
-	json_object_setn_new(f->recorded, table.p, table.n, json_stringn(version.p, version.n));
-}
-
-static struct slice
-host_known_version(void *ctx, struct slice table)
-{
-	struct fixture	*f = ctx;
-
-	return slice_of(json_string_value(json_object_getn(f->recorded, table.p, table.n)));
-}
-
-static bool
-host_stopping(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
 
 /* --- fixture --- */
 
@@ -96,7 +45,7 @@ publish(struct fixture *f, const char *table, const char *version, const char *k
 	assert_non_null(schema = json_loads(buf_cstr(&b), 0, NULL));
 	buf_printf(&key, "%s/%s", json_string_value(json_object_get(schema, "table")), version);
 	json_decref(schema);
-	json_object_set_new(f->schemas, buf_cstr(&key), json_string(buf_cstr(&b)));
+	json_object_set_new(f->stub.schemas, buf_cstr(&key), json_string(buf_cstr(&b)));
 	buf_free(&b);
 	buf_free(&key);
 }
@@ -136,9 +85,9 @@ set_up_closed(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	(void)snprintf(f->path, sizeof(f->path), "%s/made/here/shop.db", f->dir);
 	(void)snprintf(f->url, sizeof(f->url), "sqlite://%s?busy_timeout=30", f->path);
-	f->schemas = json_object();
-	f->recorded = json_object();
-	f->host = (struct drv_host){ f, host_schema, host_table_version, host_known_version, host_stopping };
+	f->stub.schemas = json_object();
+	f->stub.versions = json_object();
+	f->host = host_stub(&f->stub);
 	f->env = (struct drv_env){ .destination = "s", .url = f->url, .update_strategy = "standard", .session = "",
 	    .data_dir = f->dir, .log = &f->log, .host = &f->host };
 	publish(f, "order", "v1", "\"id\"", ORDER_COLUMNS, "\"id\"");
@@ -186,8 +135,8 @@ tear_down(void **state)
 		(void)remove(path);
 	}
 	assert_int_equal(rmdir(f->dir), 0);
-	json_decref(f->schemas);
-	json_decref(f->recorded);
+	json_decref(f->stub.schemas);
+	json_decref(f->stub.versions);
 	free(f);
 	return 0;
 }
@@ -302,7 +251,7 @@ run(struct fixture *f, const char *sql)
 static void
 recorded(struct fixture *f, const char *table, const char *version)
 {
-	assert_string_equal(json_string_value(json_object_get(f->recorded, table)), version);
+	assert_string_equal(json_string_value(json_object_get(f->stub.versions, table)), version);
 }
 
 /* --- rows --- */
@@ -325,7 +274,7 @@ a_row_is_inserted_updated_and_deleted(void **state)
 	event(f, "DELETE", "order", "v1", "\"key\":[\"o1\"],\"before\":{\"id\":\"o1\"}");
 	deliver_from(f, 2);
 	is(f, "SELECT count(*) FROM \"order\"", "0;");
-	assert_int_equal(f->asked, 1);
+	assert_int_equal(f->stub.asked, 1);
 	recorded(f, "order", "v1");
 }
 
@@ -570,7 +519,7 @@ tables_and_columns_appear_on_the_way(void **state)
 	is(f, "SELECT * FROM customer", "'1'|'n';");
 	recorded(f, "order", "v2");
 	recorded(f, "customer", "v1");
-	assert_int_equal(f->asked, 3);
+	assert_int_equal(f->stub.asked, 3);
 }
 
 static void
@@ -642,7 +591,7 @@ deletes_need_no_schema(void **state)
 	run(f, "INSERT INTO nowhere VALUES ('1', 'x'), ('2', 'y')");
 	deliver(f);
 	is(f, "SELECT * FROM nowhere", "'2'|'y';");
-	assert_int_equal(f->asked, 0);
+	assert_int_equal(f->stub.asked, 0);
 }
 
 static void
@@ -655,9 +604,9 @@ an_unknown_version_rejects_its_event_only(void **state)
 	assert_int_equal(deliver_some(f, 0, 2), DRV_REJECT);
 	assert_int_equal(f->out.index, 1);
 	assert_non_null(strstr(f->out.err.text, "\"order\" version \"v7\""));
-	f->schema_result = DRV_RETRY;
+	f->stub.schema_result = DRV_RETRY;
 	assert_int_equal(deliver_some(f, 0, 2), DRV_RETRY);
-	f->schema_result = DRV_STORED;
+	f->stub.schema_result = DRV_STORED;
 	assert_int_equal(deliver_some(f, 0, 1), DRV_STORED);
 	is(f, "SELECT id FROM \"order\"", "'1';");
 }

@@ -101,7 +101,7 @@ values_come_behind_the_flag_or_an_equals_sign(void **state)
 
 /* The reference's own list of removed flags took the next argument with each of them. */
 static void
-a_boolean_never_takes_the_next_argument(void **state)
+h59_a_boolean_never_takes_the_next_argument(void **state)
 {
 	struct cli cli;
 	struct line l;
@@ -308,7 +308,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_given_leaves_everything_open),
 		cmocka_unit_test(values_come_behind_the_flag_or_an_equals_sign),
-		cmocka_unit_test(a_boolean_never_takes_the_next_argument),
+		cmocka_unit_test(h59_a_boolean_never_takes_the_next_argument),
 		cmocka_unit_test(every_flag_of_the_go_server_is_accepted),
 		cmocka_unit_test(secrets_leave_the_process_list_and_stay_with_us),
 		cmocka_unit_test(what_is_wrong_is_said_in_the_known_words),

@@ -136,7 +136,7 @@ a_full_file_makes_room_for_the_next(void **state)
 }
 
 static void
-the_oldest_go_when_all_together_grow_too_large(void **state)
+h79_the_oldest_go_when_all_together_grow_too_large(void **state)
 {
 	struct logfile	*lf = opened(1000, 3000);
 	struct buf	 path = { 0 };
@@ -187,7 +187,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_those_of_the_contract),
 		cmocka_unit_test_setup_teardown(a_full_file_makes_room_for_the_next, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(the_oldest_go_when_all_together_grow_too_large, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(h79_the_oldest_go_when_all_together_grow_too_large, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(what_was_not_sent_waits_for_the_next_time, make_dir, remove_dir),
 	};
 

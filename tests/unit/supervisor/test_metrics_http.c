@@ -203,7 +203,7 @@ status_is_the_document(void **state)
 }
 
 static void
-control_is_refused_and_edsctl_named(void **state)
+h52_control_is_refused_and_edsctl_named(void **state)
 {
 	struct answer	 a;
 
@@ -276,7 +276,7 @@ main(void)
 		T(ready_says_what_is_missing),
 		T(metrics_are_brought_up_to_date_and_rendered),
 		T(status_is_the_document),
-		T(control_is_refused_and_edsctl_named),
+		T(h52_control_is_refused_and_edsctl_named),
 		T(a_port_in_use_is_named_with_its_holder_and_the_remedy),
 		T(an_address_that_is_none_is_refused),
 		T(a_client_that_says_nothing_does_not_delay_others),

@@ -328,7 +328,7 @@ another_server_is_waited_out(void **state)
 }
 
 static void
-credentials_of_earlier_sessions_are_removed_and_their_logs_stay(void **state)
+h21_credentials_of_earlier_sessions_are_removed_and_their_logs_stay(void **state)
 {
 	struct fixture *f = *state;
 	struct buf path = { 0 };
@@ -497,7 +497,7 @@ a_bad_token_is_refused_with_the_reason(void **state)
 }
 
 static void
-an_enrolment_code_names_its_api_and_is_escaped(void **state)
+h61_an_enrolment_code_names_its_api_and_is_escaped(void **state)
 {
 	json_t *root = json_load_file("tests/vectors/misc.json", 0, NULL), *v;
 	struct buf url = { 0 };
@@ -534,13 +534,13 @@ main(void)
 		LIVE(an_hq_that_is_not_there_is_no_end),
 		LIVE(what_only_the_operator_can_mend_is_told_once),
 		LIVE(another_server_is_waited_out),
-		LIVE(credentials_of_earlier_sessions_are_removed_and_their_logs_stay),
+		LIVE(h21_credentials_of_earlier_sessions_are_removed_and_their_logs_stay),
 		LIVE(retry_after_is_honoured_and_short_trouble_is_bridged),
 		LIVE(the_body_has_its_keys_in_order),
 		cmocka_unit_test(the_machine_id_is_the_golden_one),
 		cmocka_unit_test(the_token_names_its_api),
 		cmocka_unit_test(a_bad_token_is_refused_with_the_reason),
-		cmocka_unit_test(an_enrolment_code_names_its_api_and_is_escaped),
+		cmocka_unit_test(h61_an_enrolment_code_names_its_api_and_is_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ what_is_no_toml_is_refused_with_its_line(void **state)
 }
 
 static void
-saving_makes_a_private_file_and_leaves_nothing_else(void **state)
+h50_saving_makes_a_private_file_and_leaves_nothing_else(void **state)
 {
 	char dir[] = "/tmp/eds-toml.XXXXXX", path[64];
 	struct toml *t = NULL;
@@ -175,7 +175,7 @@ main(void)
 		cmocka_unit_test(other_peoples_keys_survive_a_rewrite),
 		cmocka_unit_test(enrolment_and_rewrite_have_their_own_forms),
 		cmocka_unit_test(what_is_no_toml_is_refused_with_its_line),
-		cmocka_unit_test(saving_makes_a_private_file_and_leaves_nothing_else),
+		cmocka_unit_test(h50_saving_makes_a_private_file_and_leaves_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

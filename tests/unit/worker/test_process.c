@@ -820,8 +820,10 @@ events_beyond_the_credit_end_the_worker(void **state)
 	struct peer		*p = *state;
 
 	start(p, "null://", (struct knobs){ .queue_events = 3, .min_latency_ms = 3600000 });
-	(void)send_events(p, 1, 4);
-	assert_null(next(p));
+	/* A full queue is taken at once and its credit given back: in one frame there are more than can be taken meanwhile. */
+	(void)send_events(p, 1, 2000);
+	while (next(p) != NULL)
+		;
 	assert_int_equal(exit_status(p), WORKER_EXIT_PROTOCOL);
 }
 
