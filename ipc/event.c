@@ -5,6 +5,7 @@
  */
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "ipc/base/json_out.h"
@@ -231,10 +232,11 @@ event_parse(struct event *ev, struct slice payload, struct err *err)
 	struct findings	 found = { .wrong = NULL };
 	struct json_val	 root, item;
 	struct json_iter it;
-	struct buf	 arena = ev->arena;
+	struct event	 old = *ev;
 
-	buf_reset(&arena);
-	*ev = (struct event){ .arena = arena };
+	buf_reset(&old.arena);
+	old.members.n = 0;
+	*ev = (struct event){ .arena = old.arena, .members = old.members };
 	if (json_scan_members(payload, false, take_member, &found, &root, err) != 0)
 		return -1;
 	if (root.type != JV_OBJECT)
@@ -265,7 +267,36 @@ void
 event_free(struct event *ev)
 {
 	buf_free(&ev->arena);
+	free(ev->members.v);
 	*ev = (struct event){ .op = EVENT_INSERT };
+}
+
+bool
+event_member_add(struct event *ev, const char *row, const struct json_val *key, const struct json_val *val)
+{
+	struct event_member	*v;
+	size_t			 cap = ev->members.cap == 0 ? 32 : ev->members.cap * 2;
+
+	if (ev->members.n == ev->members.cap) {
+		if ((v = reallocarray(ev->members.v, cap, sizeof(*v))) == NULL)
+			return false;
+		ev->members.v = v;
+		ev->members.cap = cap;
+	}
+	ev->members.v[ev->members.n++] = (struct event_member){ .key = (uint32_t)(key->raw.p - row), .key_n = (uint32_t)key->raw.n,
+	    .val = (uint32_t)(val->raw.p - row), .val_n = (uint32_t)val->raw.n, .type = (uint8_t)val->type,
+	    .key_escaped = key->escaped, .escaped = val->escaped };
+	return true;
+}
+
+void
+event_member_get(const struct event *ev, size_t i, struct json_val *key_r, struct json_val *val_r)
+{
+	const struct event_member	*m = &ev->members.v[i];
+	const char			*row = ev->after.raw.p;
+
+	*key_r = (struct json_val){ JV_STRING, m->key_escaped, { row + m->key, m->key_n } };
+	*val_r = (struct json_val){ (enum json_type)m->type, m->escaped, { row + m->val, m->val_n } };
 }
 
 struct json_val

@@ -10,6 +10,14 @@
  */
 enum event_op { EVENT_INSERT, EVENT_UPDATE, EVENT_DELETE };
 
+/* A member of a row, as places behind the row's first byte. */
+struct event_member {
+	uint32_t	 key, key_n;
+	uint32_t	 val, val_n;
+	uint8_t		 type;			/* of the value: enum json_type */
+	bool		 key_escaped, escaped;
+};
+
 struct event {
 	enum event_op	 op;
 	struct slice	 operation;		/* the text, as received                   */
@@ -28,6 +36,12 @@ struct event {
 	bool		 imported;
 	struct slice	 primary_key;		/* never empty after event_parse()         */
 	struct buf	 arena;
+
+	/* Those of `after`, when whoever made the event has kept them; the memory is used again like the arena. */
+	struct {
+		struct event_member	*v;
+		size_t			 n, cap;
+	} members;
 };
 
 /*
@@ -41,6 +55,10 @@ struct event {
  */
 int	 event_parse(struct event *, struct slice payload, struct err *) MUST_CHECK;
 void	 event_free(struct event *);
+
+/* Notes a member of the row that begins at `row`; false: no memory.  The row is shorter than 4 GiB. */
+bool	 event_member_add(struct event *, const char *row, const struct json_val *key, const struct json_val *val) MUST_CHECK;
+void	 event_member_get(const struct event *, size_t i, struct json_val *key_r, struct json_val *val_r);
 
 /* `after` when present, else `before`; an explicit null counts as present (then the type is JV_NULL). */
 struct json_val event_object(const struct event *);

@@ -1,8 +1,8 @@
 /*
  * Two lots that go round: one is filled while the other one is stored.
  *
- * Measured with rows of 2,150 bytes on a machine of 2 cores, in one thread and in two: 40,000 and 67,000
- * rows/s into SQLite.  More than one lot ahead gains nothing, since both sides take their time evenly.
+ * Of a row of 2,150 bytes reading takes 4 us of CPU and storing 6 (PostgreSQL, and the server works meanwhile) to 10
+ * (SQLite).  More than one lot ahead would gain nothing, since both sides take their time evenly.
  */
 
 #include <errno.h>

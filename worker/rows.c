@@ -180,6 +180,9 @@ extent(struct slice s)
 /* What the members of a row say about its event. */
 struct found {
 	struct json_val	 id, company, location, user;
+	struct event	*ev;		/* for its members */
+	const char	*row;
+	bool		 oom;
 };
 
 static void
@@ -187,6 +190,7 @@ take_member(void *arg, const struct json_val *key, const struct json_val *val)
 {
 	struct found	*f = arg;
 
+	f->oom |= !event_member_add(f->ev, f->row, key, val);
 	if (val->type != JV_STRING)
 		return;
 	if (json_string_eq(key, "id"))
@@ -243,13 +247,13 @@ event_id(struct rows *r, struct buf *arena)
 static int
 make_event(struct rows *r, struct event *ev, const struct json_val *row, const struct found *f, struct err *err)
 {
-	struct buf	 arena = ev->arena;
+	struct event	 old = *ev;
 	size_t		 at;
 
-	buf_reset(&arena);
+	buf_reset(&old.arena);
 	*ev = (struct event){ .op = EVENT_INSERT, .operation = SLICE("INSERT"), .table = r->source.table,
 	    .model_version = r->source.version, .mvcc_timestamp = r->source.mvcc_timestamp,
-	    .timestamp_ms = r->source.timestamp_ms, .after = *row, .imported = true, .arena = arena };
+	    .timestamp_ms = r->source.timestamp_ms, .after = *row, .imported = true, .arena = old.arena, .members = old.members };
 	/* All the room at once: slices must not move. */
 	if (!buf_reserve(&ev->arena, 32 + 2 * f->id.raw.n + f->company.raw.n + f->location.raw.n + f->user.raw.n))
 		return err_set(err, ERR_NOMEM, "no memory for a row");
@@ -267,10 +271,13 @@ make_event(struct rows *r, struct event *ev, const struct json_val *row, const s
 }
 
 static int
-parse(struct slice text, struct json_val *row, struct found *f, struct err *err)
+parse(struct slice text, struct event *ev, struct json_val *row, struct found *f, struct err *err)
 {
-	*f = (struct found){ .id.type = JV_ABSENT };
-	return json_scan_members(text, false, take_member, f, row, err);
+	*f = (struct found){ .ev = ev, .row = text.p };		/* which begins with no space */
+	ev->members.n = 0;
+	if (json_scan_members(text, false, take_member, f, row, err) == -1)
+		return -1;
+	return f->oom ? err_set(err, ERR_NOMEM, "no memory for a row") : 0;
 }
 
 /*
@@ -291,14 +298,14 @@ take_row(struct rows *r, struct event *ev, struct slice *text_r, struct err *err
 	else if (!over(r))
 		return ROWS_PAUSE;
 	*text_r = line;
-	if ((rc = parse(line, &row, &f, err)) == -1 && err->code != ERR_NOMEM) {
+	if ((rc = parse(line, ev, &row, &f, err)) == -1 && err->code != ERR_NOMEM) {
 		n = extent((struct slice){ rest.p, rest.n < EXTENT_MAX ? rest.n : EXTENT_MAX });
 		if (n == 0 && !over(r) && rest.n < EXTENT_MAX)
 			return ROWS_PAUSE;
 		/* A row of other lines than one, or several in it? */
 		if (n != 0 && n != slice_trim(line).n) {
 			*text_r = (struct slice){ rest.p, n };
-			rc = parse(*text_r, &row, &f, err);
+			rc = parse(*text_r, ev, &row, &f, err);
 		}
 	}
 	if (rc == -1 && err->code == ERR_NOMEM)

@@ -1,6 +1,6 @@
 /*
- * Unpacking.  By ISA-L, whose inflate takes 2.3 us for the 2,150 bytes of a row where zlib's takes 5.2:
- * of an import into SQLite that had been the largest single part.
+ * Unpacking.  By ISA-L, whose inflate takes 2.3 us for the 2,150 bytes of a row where zlib's takes 5.2, which
+ * had been a third of what the worker had to do for an import.
  */
 
 #include <errno.h>

@@ -154,6 +154,7 @@ const struct driver driver_postgres = {
 	.test		= pg_test,
 	.import_begin	= pg_import_begin,
 	.import_rows	= pg_import_rows,
+	.import_commit	= pg_import_commit,
 	.import_end	= pg_import_end,
 	.import_abort	= pg_import_abort,
 	.close		= pg_close,

@@ -62,6 +62,8 @@ pg_disconnect(struct drv *d)
 		PQfinish(d->conn);
 	d->conn = NULL;
 	d->nsent = 0;
+	d->file_lost |= d->in_file;
+	d->in_file = false;
 	pg_forget(d);
 }
 

@@ -200,6 +200,8 @@ pg_import_begin(struct drv *d, const struct drv_import *how, struct err *err)
 {
 	const struct drv_env	env = { .host = d->host, .log = d->log };
 
+	pg_load_undo(d);
+	d->file_lost = false;
 	sql_import_free(&d->import);
 	return sql_import_begin(&d->import, &d->store, d->cockroach ? &by_insert : &by_copy, &env, how, err);
 }
@@ -207,17 +209,32 @@ pg_import_begin(struct drv *d, const struct drv_import *how, struct err *err)
 enum drv_result
 pg_import_rows(struct drv *d, size_t table, const struct drv_batch *b, struct drv_outcome *out)
 {
-	return sql_import_rows(d->import, table, b, out);
+	enum drv_result	 r = sql_import_rows(d->import, table, b, out);
+
+	if (!d->file_lost)
+		return r;
+	/* Earlier batches of the file are gone: it has to come from its beginning. */
+	pg_load_undo(d);
+	d->file_lost = false;
+	return r == DRV_STORED || r == DRV_REJECT ? pg_gone(d, &out->err) : r;
+}
+
+enum drv_result
+pg_import_commit(struct drv *d, struct err *err)
+{
+	return pg_load_commit(d, err);
 }
 
 enum drv_result
 pg_import_end(struct drv *d, struct err *err)
 {
+	pg_load_undo(d);	/* of a file that turned out to be damaged */
 	return sql_import_end(&d->import, err);
 }
 
 void
 pg_import_abort(struct drv *d)
 {
+	pg_load_undo(d);
 	sql_import_abort(&d->import);
 }

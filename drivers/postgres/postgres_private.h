@@ -55,6 +55,8 @@ struct drv {
 	bool			 said_finer;	/* that times are stored to the microsecond */
 	bool			 unnamed;	/* a pooler loses prepared statements: none get a name */
 	bool			 after;		/* update_strategy = after */
+	bool			 in_file;	/* the transaction of an import's file is open: what is within it is undone by savepoint */
+	bool			 file_lost;	/* ... was, and what was loaded of the file is gone */
 	bool			 keyless;	/* the statement at hand is for a table without a key, see postgres_load.c */
 	struct sql_store	 store;
 	struct sql_stmts	 cache;
@@ -156,6 +158,10 @@ void	 pg_say_finer(struct drv *, const struct sql_table *, size_t column);	/* on
 void	 pg_forget(struct drv *);		/* all prepared statements */
 enum drv_result	 pg_apply(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
 
+/* The errors that go without saying: DRV_RETRY. */
+enum drv_result	 pg_gone(struct drv *, struct err *);
+enum drv_result	 pg_nomem(struct err *);
+
 /* Ends what pg_apply() and pg_load() began, should it be open still; `r` is how it went. */
 enum drv_result	 pg_end_transaction(struct drv *, enum drv_result r);
 
@@ -163,6 +169,8 @@ enum drv_result	 pg_end_transaction(struct drv *, enum drv_result r);
 
 /* pg_apply() for the tables of an import. */
 enum drv_result	 pg_load(struct drv *, const struct sql_group *, size_t n, enum sql_end, struct sql_blame *, struct err *);
+enum drv_result	 pg_load_commit(struct drv *, struct err *);
+void	 pg_load_undo(struct drv *);		/* what was loaded since is gone */
 
 /* --- postgres.c --- */
 
@@ -172,6 +180,7 @@ extern const struct sql_backend	pg_load_backend;
 
 enum drv_result	 pg_import_begin(struct drv *, const struct drv_import *, struct err *);
 enum drv_result	 pg_import_rows(struct drv *, size_t table, const struct drv_batch *, struct drv_outcome *);
+enum drv_result	 pg_import_commit(struct drv *, struct err *);
 enum drv_result	 pg_import_end(struct drv *, struct err *);
 void	 pg_import_abort(struct drv *);
 

@@ -46,15 +46,15 @@ pg_forget(struct drv *d)
 
 /* --- the pipeline --- */
 
-static enum drv_result
-gone(struct drv *d, struct err *err)
+enum drv_result
+pg_gone(struct drv *d, struct err *err)
 {
 	err_set(err, ERR_TEMPORARY, "%s: the connection was lost; it is tried again", d->url.where);
 	return DRV_RETRY;
 }
 
-static enum drv_result
-nomem(struct err *err)
+enum drv_result
+pg_nomem(struct err *err)
 {
 	err_set(err, ERR_NOMEM, "no memory for a batch");
 	return DRV_RETRY;
@@ -81,8 +81,8 @@ static enum drv_result
 sent(struct drv *d, int rc, const struct sql_group *g, struct sql_stmt *prepares, struct err *err)
 {
 	if (rc != 1)
-		return gone(d, err);
-	return note(d, g, prepares) ? DRV_STORED : nomem(err);
+		return pg_gone(d, err);
+	return note(d, g, prepares) ? DRV_STORED : pg_nomem(err);
 }
 
 static enum drv_result
@@ -128,7 +128,7 @@ bucket_send(struct drv *d, const struct sql_group *g, struct bucket *b, struct s
 	if (r != DRV_STORED)
 		return r;
 	if ((s = sql_stmts_get(&d->cache, g->table, 0, b->mask, 2 * words)) == NULL)
-		return nomem(err);
+		return pg_nomem(err);
 	if (s->number == 0) {
 		if (pg_stmt_upsert(d, &d->sql, g->table, b->mask, err) != 0)
 			return err->code == ERR_NOMEM ? DRV_RETRY : DRV_REJECT;
@@ -159,7 +159,7 @@ group_upsert(struct drv *d, const struct sql_group *g, struct sql_blame *blame, 
 	enum drv_result	 r = DRV_STORED;
 
 	if (buckets == NULL || mask == NULL)
-		return nomem(err);
+		return pg_nomem(err);
 	for (size_t i = 0; i < g->n && r == DRV_STORED; i++, row = row->next) {
 		if (row->what == SQL_DELETE)
 			continue;
@@ -169,7 +169,7 @@ group_upsert(struct drv *d, const struct sql_group *g, struct sql_blame *blame, 
 				if (memcmp(buckets[at].mask, mask, words * sizeof(*mask)) == 0)
 					break;
 		if (at == n && !bucket_begin(d, &buckets[n++], mask, words, most))
-			return nomem(err);
+			return pg_nomem(err);
 		buckets[at].rows[buckets[at].n++] = row;
 		if (buckets[at].n == most)
 			r = bucket_send(d, g, &buckets[at], blame, err);
@@ -190,7 +190,7 @@ group_delete(struct drv *d, const struct sql_group *g, struct sql_blame *blame, 
 	enum drv_result	 r;
 
 	if (mask == NULL || rows == NULL)
-		return nomem(err);
+		return pg_nomem(err);
 	for (size_t i = 0; i < g->n; i++, row = row->next)
 		if (row->what != SQL_UPSERT)
 			rows[n++] = row;
@@ -274,6 +274,15 @@ answers(struct drv *d, struct sql_blame *blame, struct err *err)
 	return r;
 }
 
+/* Within the transaction of a file a batch is no more than a savepoint. */
+static const char *
+ending(const struct drv *d, enum sql_end end)
+{
+	if (d->in_file)
+		return end == SQL_COMMIT ? "RELEASE SAVEPOINT eds" : "ROLLBACK TO SAVEPOINT eds";
+	return end == SQL_COMMIT ? "COMMIT" : "ROLLBACK";
+}
+
 /* Sends the end of the pipeline and takes it down; `r` is how it went so far. */
 static enum drv_result
 finish(struct drv *d, enum drv_result r, enum sql_end end, struct sql_blame *blame, struct err *err)
@@ -285,7 +294,7 @@ finish(struct drv *d, enum drv_result r, enum sql_end end, struct sql_blame *bla
 	if (r == DRV_STORED && end == SQL_ROLLBACK && !d->cockroach)
 		r = say(d, "SET CONSTRAINTS ALL IMMEDIATE", 0, NULL, err);
 	if (r == DRV_STORED || told != DRV_STORED)
-		told = say(d, r == DRV_STORED && end == SQL_COMMIT ? "COMMIT" : "ROLLBACK", 0, NULL, r == DRV_STORED ? err : &ignored);
+		told = say(d, ending(d, r == DRV_STORED ? end : SQL_ROLLBACK), 0, NULL, r == DRV_STORED ? err : &ignored);
 	if (told == DRV_STORED && PQpipelineSync(d->conn) == 1 && pg_flush_all(d, r == DRV_STORED ? err : &ignored)) {
 		if (r == DRV_STORED && end == SQL_COMMIT)
 			sql_store_ahead(&d->store);
@@ -296,7 +305,7 @@ finish(struct drv *d, enum drv_result r, enum sql_end end, struct sql_blame *bla
 	if (d->conn != NULL && PQexitPipelineMode(d->conn) != 1)
 		pg_disconnect(d);
 	if (r == DRV_STORED && told != DRV_STORED && err->code == ERR_NONE)
-		(void)gone(d, err);
+		(void)pg_gone(d, err);
 	return r != DRV_STORED ? r : told;
 }
 
@@ -346,10 +355,11 @@ tidy(struct drv *d, struct err *err)
 enum drv_result
 pg_end_transaction(struct drv *d, enum drv_result r)
 {
-	struct err	 ignored;
+	PGTransactionStatusType	 open = d->in_file ? PQTRANS_INTRANS : PQTRANS_IDLE;
+	struct err		 ignored;
 
-	if (d->conn != NULL && PQtransactionStatus(d->conn) != PQTRANS_IDLE &&
-	    pg_exec(d, "ROLLBACK", "rolling back", &ignored) != DRV_STORED)
+	if (d->conn != NULL && PQtransactionStatus(d->conn) != open &&
+	    pg_exec(d, ending(d, SQL_ROLLBACK), "rolling back", &ignored) != DRV_STORED)
 		pg_disconnect(d);
 	return r;
 }
@@ -366,14 +376,14 @@ pg_apply(struct drv *d, const struct sql_group *groups, size_t n, enum sql_end e
 	d->nsent = 0;
 	*err = (struct err){ .code = ERR_NONE };
 	if (PQenterPipelineMode(d->conn) != 1)
-		return gone(d, err);
-	r = say(d, "BEGIN", 0, NULL, err);
-	if (r == DRV_STORED && !d->cockroach)
+		return pg_gone(d, err);
+	r = say(d, d->in_file ? "SAVEPOINT eds" : "BEGIN", 0, NULL, err);
+	if (r == DRV_STORED && !d->cockroach && !d->in_file)
 		r = say(d, "SELECT pg_advisory_xact_lock($1)", 1, &fence, err);
 	for (size_t g = 0; g < n && r == DRV_STORED; g++)
 		r = group_send(d, &groups[g], blame, err);
 	r = pg_end_transaction(d, finish(d, r, end, blame, err));
 	if (r == DRV_REJECT && end == SQL_ROLLBACK && n == 1 && groups[0].n == 1 && blame->row == NULL && d->conn != NULL)
 		name_column(d, groups[0].first, err);
-	return r;
+	return pg_end_transaction(d, r);
 }

@@ -120,12 +120,34 @@ sql_number_is(struct slice text)
 	return text.n > 0 && decimal_parse(&d, text);
 }
 
+/* Most integers: at most 18 digits, nothing else but a sign. */
+static bool
+plain_i64(struct slice text, int64_t *out_r)
+{
+	const char	*p = text.p, *end = p + text.n;
+	bool		 negative = text.n > 0 && *p == '-';
+	int64_t		 v = 0;
+
+	p += negative;
+	if (p == end || end - p > 18 || (*p == '0' && end - p > 1))
+		return false;
+	for (; p < end; p++) {
+		if (!is_digit(*p))
+			return false;
+		v = v * 10 + (*p - '0');
+	}
+	*out_r = negative ? -v : v;
+	return true;
+}
+
 bool
 sql_number_i64(struct slice text, int64_t *out_r)
 {
 	struct decimal	 d;
 	uint64_t	 v = 0, limit;
 
+	if (plain_i64(text, out_r))
+		return true;
 	if (text.n == 0 || !decimal_parse(&d, text) || !d.fits || d.exponent < 0 || d.n + d.exponent > 19)
 		return false;
 	for (long i = 0; i < d.n + d.exponent; i++)	/* 19 digits fit 64 bits without sign */
@@ -137,12 +159,31 @@ sql_number_i64(struct slice text, int64_t *out_r)
 	return true;
 }
 
-/* digits × 10^exponent as text for strtod(). */
+#define EXACT_POWERS	22	/* of ten, which a double holds exactly */
+
+/* An integer and a power of ten that are both exact make one rounding, which is the right one. */
+static double
+small_to_double(const struct decimal *d)
+{
+	static const double	 powers[EXACT_POWERS + 1] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+	int64_t			 i = 0;
+	double			 v;
+
+	for (int k = 0; k < d->n; k++)
+		i = i * 10 + (d->digits[k] - '0');
+	v = d->exponent < 0 ? (double)i / powers[-d->exponent] : (double)i * powers[d->exponent];
+	return d->negative ? -v : v;
+}
+
+/* digits × 10^exponent, if need be as text for strtod(). */
 static double
 decimal_to_double(const struct decimal *d)
 {
 	char	 text[MAX_DIGITS + 32];
 
+	if (FLT_EVAL_METHOD == 0 && d->n <= DBL_DIG && labs(d->exponent) <= EXACT_POWERS)
+		return small_to_double(d);
 	(void)snprintf(text, sizeof(text), "%s%.*se%ld", d->negative ? "-" : "", d->n, d->digits, d->exponent);
 	return strtod(text, NULL);
 }

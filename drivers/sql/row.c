@@ -1,6 +1,7 @@
 /* From the row images of an event to columns. */
 
 #include "drivers/sql/row.h"
+#include "ipc/base/json_bytes.h"
 
 static const struct json_val	empty_object = { JV_OBJECT, false, { "{}", 2 } };
 static const struct json_val	empty_array = { JV_ARRAY, false, { "[]", 2 } };
@@ -50,19 +51,31 @@ fill_empty(const struct sql_column *c, const struct json_val *val)
 }
 
 static void
-map_members(struct sql_version *v, const struct json_val *row, struct json_val *vals, struct buf *scratch)
+map_member(struct sql_version *v, uint32_t *last, const struct json_val *key, const struct json_val *val,
+    struct json_val *vals, struct buf *scratch)
+{
+	size_t	 at = find_member(v, last, key, scratch);
+
+	if (at != SQL_NO_COLUMN)
+		vals[v->column[at]] = fill_empty(&v->schema->cols[at], val);
+}
+
+static void
+map_members(struct sql_version *v, const struct event *ev, struct json_val *vals, struct buf *scratch)
 {
 	struct json_iter	 it;
 	struct json_val		 key, val;
 	uint32_t		 last = 0;
-	size_t			 at;
 
-	json_iter_init(&it, row);
-	while (json_object_next(&it, &key, &val)) {
-		at = find_member(v, &last, &key, scratch);
-		if (at != SQL_NO_COLUMN)
-			vals[v->column[at]] = fill_empty(&v->schema->cols[at], &val);
+	for (size_t i = 0; i < ev->members.n; i++) {
+		event_member_get(ev, i, &key, &val);
+		map_member(v, &last, &key, &val, vals, scratch);
 	}
+	if (ev->members.n > 0)
+		return;
+	json_iter_init(&it, &ev->after);
+	while (json_object_next(&it, &key, &val))
+		map_member(v, &last, &key, &val, vals, scratch);
 }
 
 /* Columns that changed to something `after` does not hold (hazard H12). */
@@ -106,7 +119,7 @@ sql_row_map(const struct sql_table *t, struct sql_version *v, const struct event
 		return err_set(err, ERR_INVALID, "the " SLICE_FMT " of table \"" SLICE_FMT "\" has no `after`: "
 		    "there is no row to store", SLICE_ARG(ev->operation), SLICE_ARG(ev->table));
 	memset(vals, 0, t->ncols * sizeof(*vals));	/* JV_ABSENT is 0 */
-	map_members(v, &ev->after, vals, &scratch);
+	map_members(v, ev, vals, &scratch);
 	if (ev->op == EVENT_UPDATE && ev->diff.type == JV_ARRAY)
 		map_diff(v, &ev->diff, vals, &scratch);
 	if (ev->imported)
@@ -198,19 +211,12 @@ sql_text(const struct json_val *v, struct buf *scratch)
 	return v->type == JV_STRING ? json_text(v, scratch) : sql_json(v, scratch);
 }
 
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-/* The end of the string that starts at p. */
+/* The end of the string that starts at p, which was found to be good. */
 static const char *
 string_end(const char *p, const char *end)
 {
-	for (p++; p < end && *p != '"'; p++)
-		if (*p == '\\')
-			p++;
+	for (p = skip_checked(p + 1, end); p < end && *p == '\\'; )
+		p = end - p > 2 ? skip_checked(p + 2, end) : end;
 	return p < end ? p + 1 : end;
 }
 

@@ -1,6 +1,5 @@
 /* XXH64 and FNV-1a: Kafka partitions and message ids must come out as the Go server's did. */
 
-#include <stdio.h>
 
 #include "ipc/base/hash.h"
 
@@ -73,7 +72,11 @@ hash_xxh64(struct slice s)
 void
 hash_hex(struct slice s, char out_r[17])
 {
-	(void)snprintf(out_r, 17, "%016llx", (unsigned long long)hash_xxh64(s));
+	uint64_t	 h = hash_xxh64(s);
+
+	for (int i = 16; i-- > 0; h >>= 4)
+		out_r[i] = "0123456789abcdef"[h & 15];
+	out_r[16] = '\0';
 }
 
 uint32_t

@@ -32,6 +32,7 @@ import_files_free(struct import *im)
 	for (size_t i = 0; i < im->n_files; i++) {
 		free(im->files[i].name);
 		free(im->files[i].path);
+		import_rejects_forget(&im->files[i]);
 		if (im->files[i].url != NULL)
 			explicit_bzero(im->files[i].url, strlen(im->files[i].url));
 		free(im->files[i].url);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "ipc/base/json_out.h"
 #include "supervisor/import/import_private.h"
 
 #define WITH_WORKER	2u	/* files: one that is loaded, and the next */
@@ -263,54 +262,12 @@ hear_progress(struct import *im, const struct ipc_import_progress_body *b, struc
 	return 0;
 }
 
-/* One line of <data dir>/import-rejected-NAME.ndjson. */
-static void
-set_aside(struct import *im, const struct import_file *f, const struct ipc_import_rejected_body *b)
-{
-	struct buf	 line = { 0 };
-	char		 path[4096];
-
-	if (im->rejects_fd == -1) {
-		(void)snprintf(path, sizeof(path), "%s/import-rejected-%s.ndjson", im->host.data_dir, im->destination);
-		im->rejects_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND | (im->resumed && im->rec.rejected > 0 ? 0 : O_TRUNC), 0600);
-		log_warn(&im->log, "rows that %s refuses are written to %s", im->destination, path);
-	}
-	buf_adds(&line, "{\"file\":");
-	json_out_str(&line, slice_of(f->name));
-	buf_printf(&line, ",\"row\":%llu,\"reason\":", (unsigned long long)b->row);
-	json_out_str(&line, b->reason);
-	buf_adds(&line, ",\"text\":");
-	json_out_str(&line, b->payload);
-	buf_adds(&line, "}\n");
-	if (line.oom || write(im->rejects_fd, line.data, line.len) != (ssize_t)line.len)
-		log_error(&im->log, "row %llu of %s was refused and cannot be written down", (unsigned long long)b->row, f->name);
-	buf_free(&line);
-}
-
 static int
 hear_rejected(struct import *im, const struct ipc_import_rejected_body *b, struct err *err)
 {
 	struct import_file	*f = sent_file(im, b->file, err);
-	char			 text[700];
 
-	if (f == NULL)
-		return -1;
-	if (b->row <= f->last_rejected)
-		return 0;	/* the file came once more */
-	f->last_rejected = b->row;
-	im->rec.rejected++;
-	log_warn(&im->log, "row %llu of %s is refused: " SLICE_FMT, (unsigned long long)b->row, f->name,
-	    (int)(b->reason.n > 400 ? 400 : b->reason.n), b->reason.p);
-	if (im->rec.rejected > im->rec.reject_limit) {
-		(void)snprintf(text, sizeof(text), "%s rows were refused, the last one is row %llu of %s: " SLICE_FMT,
-		    im->rec.reject_limit == 0 ? "some" : "too many", (unsigned long long)b->row, f->name,
-		    (int)(b->reason.n > 400 ? 400 : b->reason.n), b->reason.p);
-		fail(im, text);
-		return 0;
-	}
-	if (!im->dry)
-		set_aside(im, f, b);
-	return 0;
+	return f == NULL ? -1 : import_reject(im, f, b, err);
 }
 
 static int
@@ -341,6 +298,7 @@ hear_file_done(struct import *im, const struct ipc_import_file_done_body *b, str
 	if (b->damaged.n > 0)
 		return file_is_damaged(im, f, b->damaged);
 	f->state = FILE_DONE;
+	import_rejects_forget(f);
 	f->rows = f->rejected = 0;
 	f->bytes = b->bytes;
 	im->n_done++;
@@ -588,7 +546,5 @@ load_free(struct import *im)
 	downloads_free(&im->downloads);
 	process_free(&im->process);
 	ev_timer_stop(im->host.loop, &im->ping);
-	if (im->rejects_fd != -1)
-		(void)close(im->rejects_fd);
-	im->rejects_fd = -1;
+	import_rejects_close(im);
 }

@@ -1,7 +1,8 @@
 #ifndef EDS_IMPORT_PRIVATE_H
 #define EDS_IMPORT_PRIVATE_H
 
-/* What the parts of an import share: import.c (its course), import_files.c (which files), import_load.c (getting them in). */
+/* What the parts of an import share: import.c (its course), import_files.c (which files), import_load.c (getting them in),
+ * import_rejects.c (rows that are not wanted). */
 
 #include <jansson.h>
 
@@ -31,7 +32,8 @@ struct import_file {
 	enum file_state	 state;
 	unsigned	 damaged;	/* so often it was not what it should be */
 	uint64_t	 rows, rejected, bytes;		/* the present attempt's */
-	uint64_t	 last_rejected;	/* highest row that was set aside */
+	uint64_t	*refused;	/* numbers of rows, ascending, until the file is done */
+	size_t		 n_refused, refused_cap;
 };
 
 enum import_phase { PH_WAITING, PH_TESTING, PH_SCHEMA, PH_EXPORTING, PH_LOADING, PH_ENDING, PH_STOPPING, PH_OVER };
@@ -94,6 +96,11 @@ int	 import_tables_of_schema(struct import *, json_t *all, struct err *) MUST_CH
 int	 import_keep_schemas(struct import *, struct err *) MUST_CHECK;
 int	 import_recall_schemas(struct import *, struct err *) MUST_CHECK;
 size_t	 import_table_find(const struct import *, struct slice table);	/* SIZE_MAX: none */
+
+/* import_rejects.c */
+int	 import_reject(struct import *, struct import_file *, const struct ipc_import_rejected_body *, struct err *) MUST_CHECK;
+void	 import_rejects_forget(struct import_file *);
+void	 import_rejects_close(struct import *);
 
 /* import_load.c */
 void	 load_begin(struct import *);		/* tables and files are known */

@@ -8,8 +8,8 @@
  *	bare_import mariadb PORT COUNT TEMPLATES		one LOAD DATA LOCAL, as bench/bench in the database "bench"
  *
  * TEMPLATES: a statement (for SQLite the one that makes the table, for the others the one that loads), then rows;
- * each part is a length (32 bits) and bytes.  A row is a number of cells, and the cells: a document for
- * `file`; for `sqlite` a letter for the type (n null, i integer, d double, t text) and its text; for
+ * each part is a length (32 bits) and bytes.  A row is a number of cells, and the cells: for `file`
+ * the name and the document; for `sqlite` a letter for the type (n null, i integer, d double, t text) and its text; for
  * the servers the whole row, with what ends it.  In all of them MARK stands for the row's number.  Prints the seconds.
  */
 
@@ -112,7 +112,7 @@ number_row(size_t i)
 static void
 write_files(const char *dir, size_t count)
 {
-	char	 temporary[64], name[64];
+	char	 temporary[64];
 	int	 base, fd;
 
 	(void)mkdir(dir, 0755);
@@ -122,7 +122,7 @@ write_files(const char *dir, size_t count)
 		size_t to = from + BATCH < count ? from + BATCH : count;
 
 		for (size_t i = from; i < to; i++) {
-			const struct cell *c = &number_row(i)->v[0];
+			const struct cell *c = &number_row(i)->v[1];
 
 			(void)snprintf(temporary, sizeof(temporary), ".t-%zu", i - from);
 			if ((fd = openat(base, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644)) == -1 ||
@@ -133,8 +133,7 @@ write_files(const char *dir, size_t count)
 			die("syncfs");
 		for (size_t i = from; i < to; i++) {
 			(void)snprintf(temporary, sizeof(temporary), ".t-%zu", i - from);
-			(void)snprintf(name, sizeof(name), "1720549683-%08zu.json", i);
-			if (renameat(base, temporary, base, name) == -1)
+			if (renameat(base, temporary, base, number_row(i)->v[0].text) == -1)
 				die("rename");
 		}
 		if (fsync(base) == -1)

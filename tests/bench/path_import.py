@@ -80,8 +80,13 @@ class Rows:
         return b"t" + text.encode()
 
     def documents(self):
-        for row in self.json:
-            yield [b'{"operation":"INSERT","id":"%s","table":"order","after":%s,"imported":true}' % (MARK.encode(), row)]
+        """The names and documents that EDS makes of the rows."""
+        for row, text in zip(self.rows, self.json):
+            head = {"operation": "INSERT", "id": "0123456789abcdef", "table": "order", "key": [row["id"]],
+                    "modelVersion": self.schema["modelVersion"], "companyId": row["companyId"], "locationId": row["locationId"]}
+            yield [f"{TIME_NS // 10**9}-{row['id']}.json".encode(),
+                   write_json(head).encode()[:-1] + b',"after":' + text +
+                   b',"timestamp":%d,"mvccTimestamp":"%d.0000000000","imported":true}' % (TIME_NS // 10**6, TIME_NS)]
 
     def lines(self, text):
         """Whole rows as COPY and LOAD DATA read them; `text` spells a value."""

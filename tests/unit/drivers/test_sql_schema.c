@@ -198,10 +198,30 @@ a_double_is_taken_only_when_it_reads_back_as_the_same_number(void **state)
 		assert_false(sql_number_double(slice_of(bad[i]), &v));
 }
 
+/* Any short decimal is what strtod() makes of it, to the last bit. */
+static void
+short_decimals_are_rounded_as_the_library_does(void **state)
+{
+	uint64_t	 seed = 4711;
+	char		 text[64];
+	double		 v;
+
+	(void)state;
+	for (size_t i = 0; i < 200000; i++) {
+		seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		(void)snprintf(text, sizeof(text), "%s%llu.%05lluE%d", seed & 1 ? "-" : "",
+		    (unsigned long long)((seed >> 20) % (i % 2 == 0 ? 1000u : 10000000000u)), (unsigned long long)((seed >> 8) % 100000u),
+		    (int)(seed >> 40) % 30 - 15);
+		assert_true(sql_number_double(slice_of(text), &v));
+		assert_true(v == strtod(text, NULL));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(short_decimals_are_rounded_as_the_library_does),
 		cmocka_unit_test(every_table_of_the_shop_parses),
 		cmocka_unit_test(types_are_those_of_the_vectors),
 		cmocka_unit_test(keys_come_first_in_the_schemas_order_and_the_rest_is_sorted_by_bytes),
