@@ -111,7 +111,7 @@ link_readable(void *arg, struct link *l)
 
 	take_notices(up, l);
 	if (l == up->link)
-		jetstream_readable(up);
+		delivery_readable(up);
 }
 
 static int
@@ -175,7 +175,7 @@ link_up(void *arg, struct link *l)
 		/* Renewed credential: what is published goes there from now on; the pull under way on the old
 		 * connection is finished first. */
 		up->on.state(up->on.arg, up->state, up->text);
-		jetstream_handover(up);
+		delivery_handover(up);
 		return;
 	}
 	up->stats.connects++;
@@ -306,7 +306,7 @@ upstream_hold(struct upstream *up, bool hold, const char *why)
 {
 	up->hold = hold;
 	(void)snprintf(up->hold_why, sizeof(up->hold_why), "%s", why);
-	jetstream_wake(up);
+	delivery_wake(up);
 }
 
 void
@@ -334,7 +334,7 @@ upstream_settle(struct upstream *up, uint64_t index)
 			up->stats.acked++;
 	}
 	window_release(up->window, index);
-	jetstream_wake(up);
+	delivery_wake(up);
 }
 
 bool

@@ -1,7 +1,7 @@
 #ifndef EDS_UPSTREAM_PRIVATE_H
 #define EDS_UPSTREAM_PRIVATE_H
 
-/* What upstream.c and jetstream.c share. */
+/* What upstream.c, jetstream.c and delivery.c share. */
 
 #include "ipc/base/log.h"
 #include "supervisor/upstream/consumer.h"
@@ -70,11 +70,24 @@ void	 upstream_set_state(struct upstream *, enum upstream_state, const char *tex
 void	 upstream_retry_later(struct upstream *, enum upstream_state, const char *text);
 void	 upstream_take_next(struct upstream *);
 
+natsConnection *upstream_nats(struct upstream *);	/* NULL: there is none */
+
+/* jetstream.c */
 void	 jetstream_init(struct upstream *);
 void	 jetstream_begin(struct upstream *);		/* the link is up */
 void	 jetstream_end(struct upstream *);		/* before the link goes */
-void	 jetstream_readable(struct upstream *);		/* messages may be there */
-void	 jetstream_wake(struct upstream *);		/* perhaps pull */
-void	 jetstream_handover(struct upstream *);		/* next_link is up */
+uint64_t jetstream_known_upto(const struct upstream *);	/* the last event that we have had, or know not to be for us */
+void	 jetstream_ask_info(struct upstream *);		/* looks at the consumer */
+void	 jetstream_ask_probe(struct upstream *);	/* looks at the stream */
+void	 jetstream_rewind(struct upstream *, const char *why);	/* the consumer is made anew, to start at the first event not safe yet */
+bool	 jetstream_take_answer(struct upstream *);	/* of the API; false: there is none */
+
+/* delivery.c */
+void	 delivery_init(struct upstream *);
+void	 delivery_readable(struct upstream *);		/* messages may be there */
+void	 delivery_wake(struct upstream *);		/* perhaps pull */
+void	 delivery_handover(struct upstream *);		/* next_link is up */
+void	 delivery_watch_silence(struct upstream *);	/* pull_left has changed */
+natsStatus delivery_subscribe(struct upstream *);	/* for the pulls of a consumer that is new, or looked at anew */
 
 #endif
