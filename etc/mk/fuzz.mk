@@ -40,7 +40,7 @@ FUZZ_LIBS_fuzz_sqlserver = $(FUZZ_LIBS) $(call pc,jansson)
 FUZZ_SRC_fuzz_s3_url    = $(FUZZ_SRC) drivers/s3/s3_config.c drivers/s3/s3_key.c $(SRC_OBJECT)
 FUZZ_SRC_fuzz_s3_answer = $(FUZZ_SRC) $(patsubst %,drivers/s3/%.c,cred_parse profile s3_cuts s3_error xml) $(SRC_HTTPS)
 FUZZ_LIBS_fuzz_s3_answer = $(FUZZ_LIBS) $(LIBS_HTTPS)
-FUZZ_SRC_fuzz_rows   = $(FUZZ_SRC) worker/rows.c supervisor/import/export_name.c
+FUZZ_SRC_fuzz_rows   = $(FUZZ_SRC) worker/rows.c worker/unzip.c supervisor/import/export_name.c
 FUZZ_LIBS_fuzz_rows  = $(FUZZ_LIBS) $(call pc,libisal)
 
 fuzz_src  = $(if $(FUZZ_SRC_$(1)),$(FUZZ_SRC_$(1)),$(FUZZ_SRC))

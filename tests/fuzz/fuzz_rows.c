@@ -26,7 +26,7 @@ walk(int fd, size_t room)
 {
 	const struct rows_source source = { .name = SLICE("f"), .table = SLICE("t"), .version = SLICE("v"),
 		.mvcc_timestamp = SLICE("1.0") };
-	struct rows		*rows;
+	struct rows		*rows = NULL;
 	struct event		 ev = { .op = EVENT_INSERT };
 	struct rows_text	 spare = { NULL, 0 };
 	struct slice		 text;
