@@ -1,5 +1,8 @@
 /* JSON text the way Go's writer makes it: what the receivers of EDS are used to. */
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -173,47 +176,101 @@ json_out_double(struct buf *b, double v)
 	}
 }
 
-/*
- * From just behind the opening quote of a string to just behind the closing one.
- * *run is where the text begins that has not been copied yet.
- */
+/* One step within a string, at least a byte.  *run is where the text begins that has not been copied yet. */
 static const unsigned char *
-compact_string(struct buf *b, const unsigned char *p, const unsigned char *end, const unsigned char **run)
+compact_in_string(struct buf *b, const unsigned char *p, const unsigned char *end, bool *inside, const unsigned char **run)
 {
-	while (p < end) {
-		if (is_plain(*p) || (*p >= 0x80 && !is_line_separator(p, (size_t)(end - p)))) {
-			p++;
-		} else if (*p == '\\') {
-			p += end - p >= 2 ? 2 : 1;
-		} else if (*p == '"') {
-			return p + 1;
-		} else {
+	if (is_plain(*p) || (*p >= 0x80 && !is_line_separator(p, (size_t)(end - p))))
+		return p + 1;
+	if (*p == '\\')
+		return p + (end - p >= 2 ? 2 : 1);
+	if (*p == '"') {
+		*inside = false;
+		return p + 1;
+	}
+	buf_add(b, *run, (size_t)(p - *run));
+	if (*p >= 0x80) {
+		buf_adds(b, p[2] == 0xa8 ? "\\u2028" : "\\u2029");
+		p += 3;
+	} else
+		escape_byte(b, *p++);
+	*run = p;
+	return p;
+}
+
+/* Byte by byte up to `stop`, or a little behind it. */
+static const unsigned char *
+compact_bytes(struct buf *b, const unsigned char *p, const unsigned char *stop, const unsigned char *end, bool *inside,
+    const unsigned char **run)
+{
+	while (p < stop) {
+		if (*inside)
+			p = compact_in_string(b, p, end, inside, run);
+		else if (*p > ' ')
+			*inside = *p++ == '"';
+		else {
 			buf_add(b, *run, (size_t)(p - *run));
-			if (*p >= 0x80) {
-				buf_adds(b, p[2] == 0xa8 ? "\\u2028" : "\\u2029");
-				p += 3;
-			} else
-				escape_byte(b, *p++);
-			*run = p;
+			*run = ++p;
 		}
 	}
 	return p;
 }
 
+#ifdef __SSE2__
+#define BLOCK	32
+
+/* One bit per byte of 16. */
+struct marks {
+	uint32_t	 quotes, odd, spaces;
+};
+
+static inline struct marks
+marks_of(const unsigned char *p)
+{
+	__m128i	 x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i	 odd = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\\')), _mm_cmpeq_epi8(x, _mm_set1_epi8('&')));
+
+	/* < and > differ in one bit; E2 begins U+2028 and U+2029 */
+	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8(2)), _mm_set1_epi8('>')));
+	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(x, _mm_set1_epi8((char)0xe2)));
+	return (struct marks){
+		.quotes = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('"'))),
+		.odd = (uint32_t)_mm_movemask_epi8(odd),
+		.spaces = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(' ')), x)),
+	};
+}
+
+/*
+ * Most text needs no change: nothing to escape, and no white space but in strings.  Whether a byte is in one is the number
+ * of quotes up to it, even or odd.
+ */
+static inline bool
+block_stays(const unsigned char *p, bool *inside)
+{
+	struct marks	 low = marks_of(p), high = marks_of(p + BLOCK / 2);
+	uint32_t	 in = low.quotes | high.quotes << 16;
+
+	for (int i = 1; i < BLOCK; i *= 2)
+		in ^= in << i;
+	if (*inside)
+		in = ~in;
+	if ((low.odd | high.odd) != 0 || ((low.spaces | high.spaces << 16) & ~in) != 0)
+		return false;
+	*inside = in >> (BLOCK - 1) != 0;
+	return true;
+}
+#endif
+
 void
 json_out_compact(struct buf *b, struct slice raw)
 {
 	const unsigned char	*p = (const unsigned char *)(raw.p == NULL ? "" : raw.p), *end = p + raw.n, *run = p;
+	bool			 inside = false;
 
-	while (p < end) {
-		if (*p == '"')
-			p = compact_string(b, p + 1, end, &run);
-		else if (*p > ' ')
-			p++;
-		else {
-			buf_add(b, run, (size_t)(p - run));
-			run = ++p;
-		}
-	}
+#ifdef __SSE2__
+	while (end - p >= BLOCK)
+		p = block_stays(p, &inside) ? p + BLOCK : compact_bytes(b, p, p + BLOCK, end, &inside, &run);
+#endif
+	p = compact_bytes(b, p, end, end, &inside, &run);
 	buf_add(b, run, (size_t)(p - run));
 }

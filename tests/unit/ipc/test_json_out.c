@@ -172,6 +172,36 @@ compact_text_loses_space_and_gains_escapes_and_nothing_else(void **state)
 	expect_texts(json_out_compact, cases, NELEM(cases));
 }
 
+/* Many bytes are looked at together: wherever among them something has to change, it does. */
+static void
+compact_text_is_the_same_at_every_place_in_a_long_text(void **state)
+{
+	static const struct text_case cases[] = {
+		TEXT("1 , 2", "1,2"), TEXT("\"a b\"", "\"a b\""), TEXT("\"<\"", "\"\\u003c\""), TEXT("\"a>b&\"", "\"a\\u003eb\\u0026\""),
+		TEXT("\"\\\" \\\\\" ", "\"\\\" \\\\\""), TEXT("\"\xe2\x80\xa8 \xe2\x80\x99\"", "\"\\u2028 \xe2\x80\x99\""),
+		TEXT("{ \"k\" : \"\\\\\" }", "{\"k\":\"\\\\\"}"), TEXT("\"\"\n,\t\"  \"", "\"\",\"  \""),
+	};
+
+	(void)state;
+	for (size_t c = 0; c < NELEM(cases); c++)
+		for (int before = 0; before < 70; before++)
+			for (int after = 0; after < 70; after += 23) {
+				struct buf in = { 0 }, out = { 0 }, want = { 0 };
+
+				buf_printf(&in, "[\"%*s\",", before, "x y");
+				buf_adds_slice(&want, buf_slice(&in));
+				buf_adds_slice(&in, cases[c].in);
+				buf_adds(&want, cases[c].out);
+				for (struct buf *b = &in; b != NULL; b = b == &in ? &want : NULL)
+					buf_printf(b, ",\"%*s\"]", after, "z");
+				json_out_compact(&out, buf_slice(&in));
+				assert_string_equal(buf_cstr(&out), buf_cstr(&want));
+				buf_free(&in);
+				buf_free(&out);
+				buf_free(&want);
+			}
+}
+
 static void
 compacting_twice_changes_nothing_more(void **state)
 {
@@ -194,6 +224,7 @@ main(void)
 		cmocka_unit_test(doubles_are_the_shortest_text_that_reads_back),
 		cmocka_unit_test(every_double_reads_back_and_is_valid_json),
 		cmocka_unit_test(compact_text_loses_space_and_gains_escapes_and_nothing_else),
+		cmocka_unit_test(compact_text_is_the_same_at_every_place_in_a_long_text),
 		cmocka_unit_test(compacting_twice_changes_nothing_more),
 	};
 
