@@ -220,10 +220,8 @@ credential_from_file(struct supervisor *s, struct err *err)
 out:
 	if (f != NULL)
 		(void)fclose(f);
-	if (text.data != NULL)
-		explicit_bzero(text.data, text.cap);
 	explicit_bzero(part, sizeof(part));
-	buf_free(&text);
+	buf_free_wiped(&text);
 	return rc;
 }
 

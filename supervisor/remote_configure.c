@@ -32,15 +32,11 @@ static void
 job_free(struct remote_job *job)
 {
 	oneshot_cancel(&job->oneshot);
-	if (job->url != NULL)
-		explicit_bzero(job->url, strlen(job->url));
-	if (job->values != NULL)
-		explicit_bzero(job->values, strlen(job->values));
 	free(job->reply);
-	free(job->url);
+	free_wiped(job->url);
 	free(job->update_strategy);
 	free(job->scheme);
-	free(job->values);
+	free_wiped(job->values);
 	free(job);
 }
 

@@ -12,7 +12,6 @@
 #include "supervisor/upstream/link.h"
 
 #define HQ_AWAY_MS	3600000	/* HQ away for longer is worth a look */
-
 #define FAR_BEHIND_MS	30000	/* an event waits that long: degraded */
 
 static void

@@ -177,7 +177,7 @@ walk_rows(struct import *im, enum verdict *v, struct err *err)
 		if (lot->then == ROWS_BAD)
 			send_rejected(im, lot->rows, lot->err.text, lot->text);
 		send_progress(im);
-	} while (lot->then == ROWS_PAUSE || lot->then == ROWS_BAD);
+	} while (lot_goes_on(lot));
 	*err = lot->err;
 	if (lot->then == ROWS_END)
 		return S_DONE;

@@ -148,12 +148,6 @@ hand_over(struct lots *l)
 	(void)pthread_mutex_unlock(&l->lock);
 }
 
-static bool
-goes_on(const struct lot *lot)
-{
-	return lot->then == ROWS_PAUSE || lot->then == ROWS_BAD;
-}
-
 static void *
 thread_main(void *arg)
 {
@@ -163,7 +157,7 @@ thread_main(void *arg)
 
 	while (on && (s = await_free(l)) != NULL) {
 		fill(l, s);
-		on = goes_on(&s->lot);
+		on = lot_goes_on(&s->lot);
 		hand_over(l);
 	}
 	return NULL;

@@ -26,6 +26,12 @@ struct lot {
 	struct err		 err;		/* of ROWS_BAD, ROWS_DAMAGED and ROWS_NOMEM */
 };
 
+static inline bool
+lot_goes_on(const struct lot *lot)
+{
+	return lot->then == ROWS_PAUSE || lot->then == ROWS_BAD;
+}
+
 /* `most`: rows of a lot.  `room`: bytes of rows, unless one has more; up to three times that much is in memory. */
 int	 lots_new(struct lots **, size_t most, size_t room, struct err *) MUST_CHECK;
 void	 lots_free(struct lots **);

@@ -41,10 +41,8 @@ settings_make(struct settings *s, const struct ipc_configure_body *c, struct err
 void
 settings_free(struct settings *s)
 {
-	if (s->url != NULL)
-		explicit_bzero(s->url, strlen(s->url));
 	free(s->destination);
-	free(s->url);
+	free_wiped(s->url);
 	free(s->update_strategy);
 	free(s->session);
 	free(s->data_dir);

@@ -6,6 +6,7 @@
 #include "drivers/mysql/mysql_value.h"
 #include "drivers/sql/number.h"
 #include "drivers/sql/row.h"
+#include "ipc/base/json_bytes.h"
 
 /* --- types --- */
 
@@ -247,38 +248,30 @@ fits_json(struct slice number)
 	return slice_i64(number, &i) || unsigned_64(number, &i) || sql_number_double(number, &d);
 }
 
-static size_t
-string_end(struct slice s, size_t at)
-{
-	for (at++; at < s.n && s.p[at] != '"'; at++)
-		at += s.p[at] == '\\';
-	return at + 1;
-}
-
 static bool
 is_of_number(char c)
 {
-	return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+	return is_digit(c) || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
 /* The text is JSON, so what begins with a digit or a sign outside of strings is a number. */
 static int
 make_json(const struct sql_column *c, struct slice text, struct err *err)
 {
-	size_t	 at = 0, end;
+	const char	*p = text.p, *end = p + text.n, *from;
+	bool		 escaped;
 
-	while (at < text.n) {
-		if (text.p[at] == '"') {
-			at = string_end(text, at);
-		} else if (text.p[at] != '-' && (text.p[at] < '0' || text.p[at] > '9')) {
-			at++;
-		} else {
-			for (end = at; end < text.n && is_of_number(text.p[end]); )
-				end++;
-			if (!fits_json((struct slice){ text.p + at, end - at }))
+	while (p < end) {
+		if (*p == '"')
+			p = skip_string(p, end, &escaped);
+		else if (*p != '-' && !is_digit(*p))
+			p++;
+		else {
+			for (from = p; p < end && is_of_number(*p); )
+				p++;
+			if (!fits_json((struct slice){ from, (size_t)(p - from) }))
 				return refuse(c, err, "is JSON, in which MySQL keeps numbers as 64 bits, and cannot hold one in "
 				    "this value", "make it a LONGTEXT, then retry");
-			at = end;
 		}
 	}
 	return 0;

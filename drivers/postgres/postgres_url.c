@@ -63,9 +63,7 @@ pairs_free(struct pg_pair *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		free(list[i].name);
-		if (list[i].value != NULL)
-			explicit_bzero(list[i].value, strlen(list[i].value));
-		free(list[i].value);
+		free_wiped(list[i].value);
 	}
 	free(list);
 }

@@ -211,21 +211,14 @@ sql_text(const struct json_val *v, struct buf *scratch)
 	return v->type == JV_STRING ? json_text(v, scratch) : sql_json(v, scratch);
 }
 
-/* The end of the string that starts at p, which was found to be good. */
-static const char *
-string_end(const char *p, const char *end)
-{
-	for (p = skip_checked(p + 1, end); p < end && *p == '\\'; )
-		p = end - p > 2 ? skip_checked(p + 2, end) : end;
-	return p < end ? p + 1 : end;
-}
-
 /* The first insignificant white space, or the end. */
 static const char *
 find_space(const char *p, const char *end)
 {
+	bool	 escaped;
+
 	while (p < end && !is_space(*p))
-		p = *p == '"' ? string_end(p, end) : p + 1;
+		p = *p == '"' ? skip_string(p, end, &escaped) : p + 1;
 	return p;
 }
 

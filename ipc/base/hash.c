@@ -1,6 +1,5 @@
 /* XXH64 and FNV-1a: Kafka partitions and message ids must come out as the Go server's did. */
 
-
 #include "ipc/base/hash.h"
 
 #define P1	11400714785074694791u

@@ -1,7 +1,7 @@
 #ifndef EDS_JSON_BYTES_H
 #define EDS_JSON_BYTES_H
 
-/* For json_scan.c and json_walk.c: what both look for, as many bytes at a time as the machine allows. */
+/* For whoever walks over the text of JSON: what is looked for, as many bytes at a time as the machine allows. */
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -108,6 +108,16 @@ skip_checked(const char *p, const char *end)
 	while (p < end && *p != '"' && *p != '\\')
 		p++;
 	return p;
+}
+
+/* From the opening quote to behind the closing one of a string that is known to be good, never behind `end`. */
+static inline const char *
+skip_string(const char *p, const char *end, bool *escaped_r)
+{
+	*escaped_r = false;
+	for (p = skip_checked(p + 1, end); p < end && *p == '\\'; p = end - p > 2 ? skip_checked(p + 2, end) : end)
+		*escaped_r = true;
+	return p < end ? p + 1 : end;
 }
 
 #endif

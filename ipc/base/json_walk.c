@@ -16,16 +16,6 @@ json_iter_init(struct json_iter *it, const struct json_val *v)
 	it->end = v->raw.p + v->raw.n - 1;
 }
 
-/* From the opening quote to behind the closing one of a string that is known to be good. */
-static inline const char *
-skip_string(const char *p, const char *end, bool *escaped_r)
-{
-	*escaped_r = false;
-	for (p = skip_checked(p + 1, end); p < end && *p == '\\'; p = skip_checked(p + 2, end))
-		*escaped_r = true;
-	return p + 1;
-}
-
 static const char *
 skip_container(const char *p, const char *end)
 {

@@ -190,9 +190,7 @@ cmd_complete(void)
 	cli_complete(buf_slice(&line), &out);
 	(void)fputs(buf_cstr(&out), stdout);
 	explicit_bzero(part, sizeof(part));
-	if (line.data != NULL)
-		explicit_bzero(line.data, line.len);
-	buf_free(&line);
+	buf_free_wiped(&line);
 	buf_free(&out);
 	return 0;
 }

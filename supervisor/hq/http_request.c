@@ -127,10 +127,8 @@ add_headers(struct http_call *call, const struct http_request *r)
 	if (r->token != NULL && r->token[0] != '\0') {
 		buf_printf(&line, "Authorization: Bearer %s", r->token);
 		ok = ok && add_header(call, buf_cstr(&line)) && !line.oom;
-		if (line.data != NULL)
-			explicit_bzero(line.data, line.cap);
 	}
-	buf_free(&line);
+	buf_free_wiped(&line);
 	return ok;
 }
 

@@ -480,16 +480,12 @@ import_free(struct import **imp)
 	ev_timer_stop(im->host.loop, &im->over);
 	import_files_free(im);
 	import_record_free(&im->rec);
-	if (im->url != NULL)
-		explicit_bzero(im->url, strlen(im->url));
-	if (im->token != NULL)
-		explicit_bzero(im->token, strlen(im->token));
 	free(im->destination);
-	free(im->url);
+	free_wiped(im->url);
 	free(im->update_strategy);
 	free(im->session);
 	free(im->api_url);
-	free(im->token);
+	free_wiped(im->token);
 	free(im);
 }
 

@@ -33,9 +33,7 @@ import_files_free(struct import *im)
 		free(im->files[i].name);
 		free(im->files[i].path);
 		import_rejects_forget(&im->files[i]);
-		if (im->files[i].url != NULL)
-			explicit_bzero(im->files[i].url, strlen(im->files[i].url));
-		free(im->files[i].url);
+		free_wiped(im->files[i].url);
 	}
 	free(im->files);
 	im->files = NULL;

@@ -141,16 +141,13 @@ pull_ended(struct upstream *up)
 natsStatus
 delivery_subscribe(struct upstream *up)
 {
-	natsInbox	*inbox = NULL;
 	char		 subject[100];
-	natsStatus	 s = natsInbox_Create(&inbox);
+	natsStatus	 s = upstream_inbox(up->pull_inbox);
 
 	natsSubscription_Destroy(up->pull_sub);
 	up->pull_sub = NULL;
 	if (s != NATS_OK)
 		return s;
-	(void)snprintf(up->pull_inbox, sizeof(up->pull_inbox), "%s", inbox);
-	natsInbox_Destroy(inbox);
 	(void)snprintf(subject, sizeof(subject), "%s.*", up->pull_inbox);
 	s = natsConnection_SubscribeSync(&up->pull_sub, upstream_nats(up), subject);
 	/* The window bounds what is pulled; the library must not drop any of it. */

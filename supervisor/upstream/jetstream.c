@@ -16,6 +16,19 @@ upstream_nats(struct upstream *up)
 	return up->link == NULL ? NULL : link_nats(up->link);
 }
 
+natsStatus
+upstream_inbox(char out[INBOX_SIZE])
+{
+	natsInbox	*inbox = NULL;
+	natsStatus	 s = natsInbox_Create(&inbox);
+
+	if (s != NATS_OK)
+		return s;
+	(void)snprintf(out, INBOX_SIZE, "%s", inbox);
+	natsInbox_Destroy(inbox);
+	return NATS_OK;
+}
+
 /* Asking the API. */
 
 static void
@@ -430,13 +443,10 @@ jetstream_init(struct upstream *up)
 void
 jetstream_begin(struct upstream *up)
 {
-	natsInbox	*inbox = NULL;
 	char		 subject[100];
-	natsStatus	 s = natsInbox_Create(&inbox);
+	natsStatus	 s = upstream_inbox(up->inbox);
 
 	if (s == NATS_OK) {
-		(void)snprintf(up->inbox, sizeof(up->inbox), "%s", inbox);
-		natsInbox_Destroy(inbox);
 		(void)snprintf(subject, sizeof(subject), "%s.a.*", up->inbox);
 		s = natsConnection_SubscribeSync(&up->api_sub, upstream_nats(up), subject);
 	}

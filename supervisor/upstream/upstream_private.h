@@ -8,6 +8,8 @@
 #include "supervisor/upstream/link.h"
 #include "supervisor/upstream/upstream.h"
 
+#define INBOX_SIZE	64	/* of the subject of an inbox, with its NUL */
+
 struct upstream_login {
 	char	*client_name;
 	char	*creds_path;		/* NULL: no authentication */
@@ -41,8 +43,8 @@ struct upstream {
 
 	/* one life of JetStream on it */
 	natsSubscription	*api_sub, *pull_sub;
-	char			 inbox[64];	/* of API answers */
-	char			 pull_inbox[64];
+	char			 inbox[INBOX_SIZE];	/* of API answers */
+	char			 pull_inbox[INBOX_SIZE];
 	enum js_step		 step;
 	uint64_t		 request;	/* number of the API request under way */
 	ev_timer		 answer;	/* its deadline */
@@ -71,6 +73,7 @@ void	 upstream_retry_later(struct upstream *, enum upstream_state, const char *t
 void	 upstream_take_next(struct upstream *);
 
 natsConnection *upstream_nats(struct upstream *);	/* NULL: there is none */
+natsStatus upstream_inbox(char out[INBOX_SIZE]);	/* a subject that nobody else has */
 
 /* jetstream.c */
 void	 jetstream_init(struct upstream *);
