@@ -72,7 +72,7 @@ my_close(struct drv **dp)
 	my_disconnect(d);
 	sql_stmts_free(&d->stmts);
 	sql_store_free(&d->store);
-	sql_arena_free(&d->making.arena);
+	arena_free(&d->making.arena);
 	buf_free(&d->making.scratch);
 	buf_free(&d->told);
 	my_url_free(&d->url);

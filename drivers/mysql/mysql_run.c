@@ -144,7 +144,7 @@ make_row(struct my_write *w, struct sql_row *row, size_t at, size_t *bytes_r)
 static void *
 get(struct my_write *w, size_t n, size_t size)
 {
-	return sql_arena_get(&w->d->making.arena, n * size);
+	return arena_get(&w->d->making.arena, n * size);
 }
 
 static bool
@@ -308,7 +308,7 @@ make_run(struct my_write *w, struct sql_row **rows, size_t *n_r)
 	size_t		 bytes, total = 0, n = 0;
 	enum drv_result	 r = DRV_STORED;
 
-	sql_arena_reset(&w->d->making.arena);
+	arena_reset(&w->d->making.arena);
 	w->values = get(w, *n_r * w->ncols, sizeof(*w->values));
 	w->absent = get(w, *n_r * w->ncols, sizeof(*w->absent));
 	if (w->values == NULL || w->absent == NULL)

@@ -139,7 +139,7 @@ keep(struct my_making *m, struct slice s)
 
 	if (s.p == NULL || scratch == NULL || s.p < scratch || s.p >= scratch + m->scratch.cap)
 		return s;
-	return sql_arena_copy(&m->arena, s);
+	return arena_copy(&m->arena, s);
 }
 
 /*
@@ -291,7 +291,7 @@ make_time(struct my_making *m, const struct sql_column *c, struct my_type t, str
 	case MY_TIME_FITS:
 		break;
 	}
-	if (out->text.p == store && (out->text = sql_arena_copy(&m->arena, out->text)).p == NULL)
+	if (out->text.p == store && (out->text = arena_copy(&m->arena, out->text)).p == NULL)
 		return nomem(err);
 	return 0;
 }

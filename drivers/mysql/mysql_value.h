@@ -1,7 +1,7 @@
 #ifndef EDS_MYSQL_VALUE_H
 #define EDS_MYSQL_VALUE_H
 
-#include "drivers/sql/arena.h"
+#include "ipc/base/arena.h"
 #include "drivers/sql/table.h"
 #include "ipc/base/json_scan.h"
 
@@ -56,7 +56,7 @@ struct my_value {
 };
 
 struct my_making {
-	struct sql_arena	 arena;		/* what could not stay in the event */
+	struct arena	 arena;		/* what could not stay in the event */
 	struct buf		 scratch;
 };
 

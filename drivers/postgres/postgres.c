@@ -52,7 +52,7 @@ pg_close(struct drv **dp)
 	pg_disconnect(d);
 	sql_import_free(&d->import);
 	sql_store_free(&d->store);
-	sql_arena_free(&d->arena);
+	arena_free(&d->arena);
 	pg_types_free(d);
 	pg_params_free(d);
 	pg_url_free(&d->url);

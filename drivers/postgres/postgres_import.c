@@ -167,8 +167,8 @@ spell_merge(struct drv *d, struct buf *sql, const struct sql_staged *s, struct e
 	size_t			 words = sql_mask_words(t);
 	uint64_t		*all;
 
-	sql_arena_reset(&d->arena);
-	if ((all = sql_arena_get(&d->arena, words * sizeof(*all))) == NULL)
+	arena_reset(&d->arena);
+	if ((all = arena_get(&d->arena, words * sizeof(*all))) == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for an import");
 	memset(all, 0xff, words * sizeof(*all));
 	if (spell(sql, err, "INSERT INTO ", s->live.p, " (", END) != 0 || spell_columns(sql, t, err) != 0)

@@ -65,7 +65,7 @@ struct drv {
 	size_t			 ntypes;
 	struct pg_sent		*sent;
 	size_t			 nsent, sent_cap;
-	struct sql_arena	 arena;		/* for the length of one pg_apply() */
+	struct arena	 arena;		/* for the length of one pg_apply() */
 	struct buf		 sql;
 	struct buf		 scratch;	/* the text of one value */
 	struct pg_params	*params;	/* of the statement at hand */

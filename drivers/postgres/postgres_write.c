@@ -103,8 +103,8 @@ struct bucket {
 static bool
 bucket_begin(struct drv *d, struct bucket *b, const uint64_t *mask, size_t words, size_t most)
 {
-	*b = (struct bucket){ .mask = sql_arena_get(&d->arena, 2 * words * sizeof(*mask)) };
-	b->rows = sql_arena_get(&d->arena, most * sizeof(struct sql_row *));
+	*b = (struct bucket){ .mask = arena_get(&d->arena, 2 * words * sizeof(*mask)) };
+	b->rows = arena_get(&d->arena, most * sizeof(struct sql_row *));
 	if (b->mask == NULL || b->rows == NULL)
 		return false;
 	memcpy(b->mask, mask, words * sizeof(*mask));
@@ -153,8 +153,8 @@ static enum drv_result
 group_upsert(struct drv *d, const struct sql_group *g, struct sql_blame *blame, struct err *err)
 {
 	size_t		 words = sql_mask_words(g->table), n = 0, at = 0, most = g->n < ROWS_AT_ONCE ? g->n : ROWS_AT_ONCE;
-	struct bucket	*buckets = sql_arena_get(&d->arena, g->n * sizeof(*buckets));
-	uint64_t	*mask = sql_arena_get(&d->arena, words * sizeof(*mask));
+	struct bucket	*buckets = arena_get(&d->arena, g->n * sizeof(*buckets));
+	uint64_t	*mask = arena_get(&d->arena, words * sizeof(*mask));
 	struct sql_row	*row = g->first;
 	enum drv_result	 r = DRV_STORED;
 
@@ -185,8 +185,8 @@ static enum drv_result
 group_delete(struct drv *d, const struct sql_group *g, struct sql_blame *blame, struct err *err)
 {
 	size_t		 words = sql_mask_words(g->table), n = 0;
-	uint64_t	*mask = sql_arena_get(&d->arena, 2 * words * sizeof(*mask));
-	struct sql_row	**rows = sql_arena_get(&d->arena, g->n * sizeof(*rows)), *row = g->first;
+	uint64_t	*mask = arena_get(&d->arena, 2 * words * sizeof(*mask));
+	struct sql_row	**rows = arena_get(&d->arena, g->n * sizeof(*rows)), *row = g->first;
 	enum drv_result	 r;
 
 	if (mask == NULL || rows == NULL)
@@ -372,7 +372,7 @@ pg_apply(struct drv *d, const struct sql_group *groups, size_t n, enum sql_end e
 
 	if (r != DRV_STORED)
 		return r;
-	sql_arena_reset(&d->arena);
+	arena_reset(&d->arena);
 	d->nsent = 0;
 	*err = (struct err){ .code = ERR_NONE };
 	if (PQenterPipelineMode(d->conn) != 1)

@@ -14,7 +14,7 @@ nomem(struct err *err)
 int
 sql_fold_begin(struct sql_fold *f, size_t nevents, const struct sql_seen *seen, struct err *err)
 {
-	sql_arena_reset(&f->arena);
+	arena_reset(&f->arena);
 	f->seen = seen;
 	f->before = NULL;
 	f->nevents = nevents;
@@ -22,8 +22,8 @@ sql_fold_begin(struct sql_fold *f, size_t nevents, const struct sql_seen *seen, 
 	f->groups = NULL;
 	for (f->nslots = 16; f->nslots < nevents * 2; )
 		f->nslots *= 2;
-	f->slots = sql_arena_get(&f->arena, f->nslots * sizeof(struct sql_row *));
-	f->of_event = sql_arena_get(&f->arena, (nevents + 1) * sizeof(struct sql_row *));
+	f->slots = arena_get(&f->arena, f->nslots * sizeof(struct sql_row *));
+	f->of_event = arena_get(&f->arena, (nevents + 1) * sizeof(struct sql_row *));
 	if (f->slots == NULL || f->of_event == NULL)
 		return nomem(err);
 	memset(f->slots, 0, f->nslots * sizeof(struct sql_row *));
@@ -40,7 +40,7 @@ sql_fold_behind(struct sql_fold *f, const struct sql_fold *before)
 void
 sql_fold_free(struct sql_fold *f)
 {
-	sql_arena_free(&f->arena);
+	arena_free(&f->arena);
 	free(f->scratch);
 	buf_free(&f->keybuf);
 	*f = (struct sql_fold){ 0 };
@@ -108,7 +108,7 @@ group_of(struct sql_fold *f, struct sql_table *t, struct err *err)
 		if (f->groups[i].table == t)
 			return &f->groups[i];
 	if (f->ngroups == f->groups_cap) {
-		if ((g = sql_arena_get(&f->arena, capacity * sizeof(*g))) == NULL) {
+		if ((g = arena_get(&f->arena, capacity * sizeof(*g))) == NULL) {
 			nomem(err);
 			return NULL;
 		}
@@ -130,13 +130,13 @@ row_add(struct sql_fold *f, struct sql_table *t, struct sql_row **slot, struct s
 
 	if ((g = group_of(f, t, err)) == NULL)
 		return NULL;
-	r = sql_arena_get(&f->arena, sizeof(*r));
+	r = arena_get(&f->arena, sizeof(*r));
 	if (r == NULL) {
 		nomem(err);
 		return NULL;
 	}
-	*r = (struct sql_row){ .table = t, .key = sql_arena_copy(&f->arena, key),
-	    .v = sql_arena_get(&f->arena, t->ncols * sizeof(*r->v)) };
+	*r = (struct sql_row){ .table = t, .key = arena_copy(&f->arena, key),
+	    .v = arena_get(&f->arena, t->ncols * sizeof(*r->v)) };
 	if (r->key.p == NULL || r->v == NULL) {
 		nomem(err);
 		return NULL;

@@ -1,7 +1,7 @@
 #ifndef EDS_SQL_FOLD_H
 #define EDS_SQL_FOLD_H
 
-#include "drivers/sql/arena.h"
+#include "ipc/base/arena.h"
 #include "drivers/sql/row.h"
 #include "drivers/sql/seen.h"
 
@@ -46,7 +46,7 @@ struct sql_fold {
 	struct sql_row	       **of_event;	/* by index; NULL: changed nothing */
 
 	/* private */
-	struct sql_arena	 arena;
+	struct arena	 arena;
 	const struct sql_seen	*seen;
 	const struct sql_fold	*before;
 	size_t			 nevents;

@@ -23,7 +23,7 @@ struct sql_import {
 	const struct sql_import_backend	*ib;
 	struct import_table		*v;
 	size_t				 n;
-	struct sql_arena		 names;
+	struct arena		 names;
 	bool				 keep;
 };
 
@@ -48,7 +48,7 @@ make_names(struct sql_import *imp, struct import_table *t, const struct drv_impo
 	buf_addc(&both, '/');
 	buf_adds_slice(&both, from->table);
 	hash_hex(buf_slice(&both), hex);
-	t->live_name = sql_arena_copy(&imp->names, from->table);
+	t->live_name = arena_copy(&imp->names, from->table);
 	if (both.oom || t->live_name.p == NULL) {
 		buf_free(&both);
 		return nomem(err);
@@ -313,7 +313,7 @@ sql_import_free(struct sql_import **impp)
 	if (imp->live->be->forget != NULL)
 		imp->live->be->forget(imp->live->drv);		/* statements for tables that are freed below */
 	sql_store_free(&imp->store);
-	sql_arena_free(&imp->names);
+	arena_free(&imp->names);
 	free(imp->v);
 	free(imp);
 	*impp = NULL;

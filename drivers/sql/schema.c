@@ -3,12 +3,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "drivers/sql/arena.h"
+#include "ipc/base/arena.h"
 #include "drivers/sql/schema.h"
 #include "ipc/base/hash.h"
 
 struct sql_schema_own {
-	struct sql_arena	 arena;
+	struct arena	 arena;
 	uint32_t		*slots;		/* column number + 1, 0 is free */
 	size_t			 nslots;	/* a power of two */
 };
@@ -56,7 +56,7 @@ member_text(const struct sql_schema *s, const json_t *o, const char *key, struct
 		return 0;
 	if (!json_is_string(v))
 		return bad(err, s, key, "a string");
-	*out_r = sql_arena_copy(&s->own->arena, (struct slice){ json_string_value(v), json_string_length(v) });
+	*out_r = arena_copy(&s->own->arena, (struct slice){ json_string_value(v), json_string_length(v) });
 	return out_r->p == NULL ? nomem(err) : 0;
 }
 
@@ -106,7 +106,7 @@ column_init(const struct sql_schema *s, const char *name, const json_t *property
 	*c = (struct sql_column){ .kind = SQL_OTHER };
 	if (*name == '\0')
 		return bad(err, s, "properties", "an object without an empty name");
-	if ((c->name = sql_arena_copy(&s->own->arena, slice_of(name))).p == NULL)
+	if ((c->name = arena_copy(&s->own->arena, slice_of(name))).p == NULL)
 		return nomem(err);
 	if (property == NULL)
 		return 0;
@@ -196,7 +196,7 @@ index_columns(struct sql_schema *s, struct err *err)
 	for (own->nslots = 16; own->nslots < s->ncols * 2; )
 		own->nslots *= 2;
 	bytes = own->nslots * sizeof(*own->slots);
-	if ((own->slots = sql_arena_get(&own->arena, bytes)) == NULL)
+	if ((own->slots = arena_get(&own->arena, bytes)) == NULL)
 		return nomem(err);
 	memset(own->slots, 0, bytes);
 	for (size_t i = 0; i < s->ncols; i++) {
@@ -248,7 +248,7 @@ fill(struct sql_schema *s, const json_t *root, struct err *err)
 	if (keys != NULL && !json_is_array(keys))
 		return bad(err, s, "primaryKeys", "a list of strings");
 	most = json_object_size(properties) + json_array_size(keys) + 1;
-	if ((s->cols = sql_arena_get(&s->own->arena, most * sizeof(s->cols[0]))) == NULL)
+	if ((s->cols = arena_get(&s->own->arena, most * sizeof(s->cols[0]))) == NULL)
 		return nomem(err);
 	if (add_keys(s, keys, properties, err) != 0 || add_rest(s, properties, err) != 0 || index_columns(s, err) != 0)
 		return -1;
@@ -290,7 +290,7 @@ sql_schema_free(struct sql_schema **sp)
 	if (s == NULL)
 		return;
 	if (s->own != NULL)
-		sql_arena_free(&s->own->arena);
+		arena_free(&s->own->arena);
 	free(s->own);
 	free(s);
 	*sp = NULL;

@@ -51,7 +51,7 @@ try_value(struct my_type t, enum sql_kind kind, const struct json_val *v)
 		must(out.null == (v->type <= JV_NULL), "null and a value are mixed up");
 		must(t.class != MY_OCTETS || out.text.n <= (size_t)t.size, "a text that is too long was taken");
 	}
-	sql_arena_free(&m.arena);
+	arena_free(&m.arena);
 	buf_free(&m.scratch);
 }
 

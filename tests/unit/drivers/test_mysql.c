@@ -253,7 +253,7 @@ check_value(const struct value_case *c)
 		assert_non_null(strstr(err.text, "column \"col\""));
 	} else if (rc != 0 || !slice_is(out.text, c->stored))
 		fail_msg("%s in %s: %s " SLICE_FMT, c->json, c->type, err.text, SLICE_ARG(out.text));
-	sql_arena_free(&m.arena);
+	arena_free(&m.arena);
 	buf_free(&m.scratch);
 }
 

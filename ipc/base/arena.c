@@ -1,23 +1,23 @@
-/* Bump allocation for what lives as long as one batch. */
+/* Bump allocation for what comes to its end all at once. */
 
 #include <stdlib.h>
 
-#include "drivers/sql/arena.h"
+#include "ipc/base/arena.h"
 
 #define CHUNK_SIZE	((size_t)256 * 1024)
 #define ALIGN		_Alignof(max_align_t)
 
-struct sql_chunk {
-	struct sql_chunk	*older;
+struct arena_chunk {
+	struct arena_chunk	*older;
 	size_t			 size;
 	_Alignas(max_align_t) char data[];
 };
 
 static bool
-chunk_add(struct sql_arena *a, size_t least)
+chunk_add(struct arena *a, size_t least)
 {
 	size_t			 size = least > CHUNK_SIZE ? least : CHUNK_SIZE;
-	struct sql_chunk	*c = size > SIZE_MAX - sizeof(*c) ? NULL : malloc(sizeof(*c) + size);
+	struct arena_chunk	*c = size > SIZE_MAX - sizeof(*c) ? NULL : malloc(sizeof(*c) + size);
 
 	if (c == NULL) {
 		a->oom = true;
@@ -31,7 +31,7 @@ chunk_add(struct sql_arena *a, size_t least)
 }
 
 void *
-sql_arena_get(struct sql_arena *a, size_t n)
+arena_get(struct arena *a, size_t n)
 {
 	void	*p;
 
@@ -48,9 +48,9 @@ sql_arena_get(struct sql_arena *a, size_t n)
 }
 
 struct slice
-sql_arena_copy(struct sql_arena *a, struct slice s)
+arena_copy(struct arena *a, struct slice s)
 {
-	char	*p = sql_arena_get(a, s.n + 1);
+	char	*p = arena_get(a, s.n + 1);
 
 	if (p == NULL)
 		return (struct slice){ NULL, 0 };
@@ -61,12 +61,12 @@ sql_arena_copy(struct sql_arena *a, struct slice s)
 }
 
 void
-sql_arena_reset(struct sql_arena *a)
+arena_reset(struct arena *a)
 {
-	struct sql_chunk	*keep = NULL;
+	struct arena_chunk	*keep = NULL;
 
 	while (a->chunks != NULL) {
-		struct sql_chunk *c = a->chunks;
+		struct arena_chunk *c = a->chunks;
 
 		a->chunks = c->older;
 		if (keep == NULL && c->size == CHUNK_SIZE)
@@ -82,9 +82,9 @@ sql_arena_reset(struct sql_arena *a)
 }
 
 void
-sql_arena_free(struct sql_arena *a)
+arena_free(struct arena *a)
 {
-	sql_arena_reset(a);
+	arena_reset(a);
 	free(a->chunks);
-	*a = (struct sql_arena){ 0 };
+	*a = (struct arena){ 0 };
 }
