@@ -13,6 +13,7 @@ MODULES  = $(DRIVERS:%=$(B)/drivers/%.so)
 programs: $(PROGRAMS) $(MODULES) ; @:
 
 $(LIB_COMMON): $(call obj,$(SRC_BASE) $(SRC_IPC))
+$(LIB_RULES): $(call obj,$(SRC_RULES))
 $(LIB_SUPERVISOR): $(call obj,$(SRC_SUPERVISOR))
 $(LIB_WORKER): $(call obj,$(SRC_WORKER))
 $(B)/%.a:

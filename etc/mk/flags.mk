@@ -40,7 +40,8 @@ LDFLAGS_ALL = $(SANFLAGS) $(LDHARDEN) $(LDFLAGS)
 # Packages without a .pc file are named by hand.
 pc = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 LIBS_IPC        = $(call pc,msgpack)
-LIBS_SUPERVISOR = $(call pc,libnats lmdb inih jansson libcurl libmicrohttpd libcrypto zlib) $(LIBS_IPC) -lev -lm -lpthread
-LIBS_WORKER     = $(LIBS_IPC) $(call pc,jansson libisal) -ldl -lpthread
+LIBS_RULES      = $(call pc,libpcre2-8)
+LIBS_SUPERVISOR = $(call pc,libnats lmdb inih jansson libcurl libmicrohttpd libcrypto zlib) $(LIBS_RULES) $(LIBS_IPC) -lev -lm -lpthread
+LIBS_WORKER     = $(LIBS_IPC) $(call pc,jansson libisal) $(LIBS_RULES) -ldl -lpthread
 LIBS_EDSCTL     = $(call pc,jansson) $(LIBS_IPC) -lm
 LIBS_TEST       = $(call pc,cmocka)

@@ -12,6 +12,7 @@ PKG_BUILD = gcc libc6-dev pkg-config \
 	libmicrohttpd-dev \
 	libmsgpack-dev \
 	libnats-dev \
+	libpcre2-dev \
 	libpq-dev \
 	librdkafka-dev \
 	libsqlite3-dev \
@@ -38,6 +39,7 @@ PKG_TEST  = $(PKG_DEMO) \
 	procps \
 	python3-botocore \
 	python3-confluent-kafka \
+	python3-jsonschema \
 	python3-msgpack \
 	python3-psycopg2 \
 	python3-pymysql \

@@ -19,6 +19,9 @@ $(B)/tests/peers/mock_kafka: $(B)/tests/peers/mock_kafka.o
 $(B)/tests/unit/ipc/%: $(B)/tests/unit/ipc/%.o $(SUPPORT_O) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson) $(LIBS_IPC)
+$(B)/tests/unit/rules/%: $(B)/tests/unit/rules/%.o $(LIB_RULES) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_RULES)
 $(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_SUPERVISOR) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_SUPERVISOR)
@@ -41,14 +44,18 @@ $(B)/drive: $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o $(LIB_WORKER
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
 		-Wl,--no-whole-archive $(call pc,jansson) $(LIBS_WORKER)
-test-programs e2e: $(B)/drive
+# Schemas by hand, to hold the validator against another one.
+$(B)/schemas: $(B)/tests/drive/schemas.o $(LIB_RULES) $(LIB_COMMON)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_RULES)
+test-programs e2e: $(B)/drive $(B)/schemas
 
 # In a test_fail_* calls fail on command.
 FAIL_BIN = $(filter $(B)/tests/unit/ipc/test_fail_% $(B)/tests/unit/supervisor/test_fail_%,$(UNIT_BIN))
 $(FAIL_BIN): $(B)/tests/support/fail.o
 $(FAIL_BIN): LIBS_TEST += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup -ldl
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(B)/schemas
 	@EDS_BUILD=$(B) sh tests/support/run-unit.sh $(UNIT_BIN)
 
 # Everything: installs what is missing, builds, runs the suites one after the other.

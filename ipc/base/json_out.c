@@ -176,6 +176,24 @@ json_out_double(struct buf *b, double v)
 	}
 }
 
+void
+json_out_double_g(struct buf *b, double v)
+{
+	char	 digits[40];
+	int	 exp = 0, n = 0;
+
+	if (isfinite(v) && v != 0) {
+		exp = shortest(fabs(v), digits);
+		n = (int)strlen(digits);
+	}
+	if (exp >= -4 && exp < 6) {
+		json_out_double(b, v);
+		return;
+	}
+	buf_printf(b, "%s%c%s%s", v < 0 ? "-" : "", digits[0], n > 1 ? "." : "", digits + 1);
+	buf_printf(b, "e%c%02d", exp < 0 ? '-' : '+', abs(exp));
+}
+
 /* One step within a string, at least a byte.  *run is where the text begins that has not been copied yet. */
 static const unsigned char *
 compact_in_string(struct buf *b, const unsigned char *p, const unsigned char *end, bool *inside, const unsigned char **run)

@@ -124,6 +124,28 @@ doubles_are_the_shortest_text_that_reads_back(void **state)
 }
 
 static void
+as_go_prints_them_doubles_get_an_exponent_earlier(void **state)
+{
+	static const struct {
+		double		 v;
+		const char	*text;
+	} cases[] = {
+		{ 0, "0" }, { -0.0, "-0" }, { 1, "1" }, { -1.5, "-1.5" }, { 999999, "999999" }, { 1000000, "1e+06" }, { 1234567, "1.234567e+06" },
+		{ 123456.5, "123456.5" }, { 1720549725162, "1.720549725162e+12" }, { 0.0001, "0.0001" }, { 0.00001, "1e-05" },
+		{ -1.25e100, "-1.25e+100" }, { 5e-324, "5e-324" },
+	};
+	struct buf	 b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		buf_reset(&b);
+		json_out_double_g(&b, cases[i].v);
+		assert_string_equal(buf_cstr(&b), cases[i].text);
+	}
+	buf_free(&b);
+}
+
+static void
 every_double_reads_back_and_is_valid_json(void **state)
 {
 	uint64_t	 bits = 88172645463325252u;
@@ -222,6 +244,7 @@ main(void)
 		cmocka_unit_test(strings_are_escaped_as_go_does),
 		cmocka_unit_test(what_was_written_reads_back_the_same),
 		cmocka_unit_test(doubles_are_the_shortest_text_that_reads_back),
+		cmocka_unit_test(as_go_prints_them_doubles_get_an_exponent_earlier),
 		cmocka_unit_test(every_double_reads_back_and_is_valid_json),
 		cmocka_unit_test(compact_text_loses_space_and_gains_escapes_and_nothing_else),
 		cmocka_unit_test(compact_text_is_the_same_at_every_place_in_a_long_text),
