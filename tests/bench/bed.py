@@ -52,6 +52,8 @@ class Bed(Lab):
     def __enter__(self):
         super().__enter__()
         self.admin_creds = write_private(os.path.join(self.dir, "admin.creds"), self.nats.admin_creds())
+        # The server checks every acknowledgement against the rights of who sends it, so a ceiling has the rights EDS has.
+        self.bare_creds = write_private(os.path.join(self.dir, "bare.creds"), self.nats.eds_creds(BARE, [COMPANY]))
         return self
 
     # ---- the stream
@@ -73,8 +75,9 @@ class Bed(Lab):
 
     # ---- programs
 
-    def start_program(self, name, *args):
-        argv = [os.path.join(build_dir(), "tests/bench", name), self.nats.url, self.admin_creds, *map(str, args)]
+    def start_bare(self, name, *args):
+        """A program that takes events as EDS does, from the consumer BARE."""
+        argv = [os.path.join(build_dir(), "tests/bench", name), self.nats.url, self.bare_creds, BARE, *map(str, args)]
         return proc.Process(argv, os.path.join(self.dir, name + ".log"),
                             env=self.environment(BENCH_PROGRESS=self._progress))
 
@@ -98,7 +101,7 @@ class Bed(Lab):
         """A bare program over the first `count` events; a Run."""
         self.new_consumer()
         self._reset_progress()
-        process = self.start_program(name, BARE, count, *args)
+        process = self.start_bare(name, count, *args)
         try:
             run = self.follow(self._acked_by_program, count, {name: process.pid}, process)
             self.check_acked(BARE, count)

@@ -218,7 +218,7 @@ class Bench:
     def latency_of_bare(self):
         self.bed.empty()
         self.bed.new_consumer()
-        process = self.bed.start_program("pull_ack", BARE, LATENCY_EVENTS)
+        process = self.bed.start_bare("pull_ack", LATENCY_EVENTS)
         try:
             return self.observe(BARE)
         finally:
