@@ -14,21 +14,23 @@ programs: $(PROGRAMS) $(MODULES) ; @:
 
 $(LIB_COMMON): $(call obj,$(SRC_BASE) $(SRC_IPC))
 $(LIB_RULES): $(call obj,$(SRC_RULES))
+# A worker exports what it has to its modules, and to the libraries of those; this is nothing for them.
+$(call obj,$(SRC_RULES)): HARDEN += -fvisibility=hidden
 $(LIB_SUPERVISOR): $(call obj,$(SRC_SUPERVISOR))
 $(LIB_WORKER): $(call obj,$(SRC_WORKER))
 $(B)/%.a:
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/eds: $(B)/supervisor/main.o $(LIB_SUPERVISOR) $(LIB_COMMON)
+$(B)/eds: $(B)/supervisor/main.o $(LIB_SUPERVISOR) $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SUPERVISOR)
 
 # The worker exports the base to its modules, so each exists once in the process.
-$(B)/eds-worker: $(B)/worker/main.o $(LIB_WORKER) $(LIB_COMMON)
+$(B)/eds-worker: $(B)/worker/main.o $(LIB_WORKER) $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/worker/main.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
-		-Wl,--no-whole-archive $(LIBS_WORKER)
+		-Wl,--no-whole-archive $(LIB_RULES) $(LIBS_WORKER)
 
 $(B)/edsctl: $(call obj,$(SRC_EDSCTL)) $(LIB_COMMON)
 	$(say) LD $@

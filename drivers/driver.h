@@ -14,7 +14,7 @@
  * All functions run in one thread of a process that serves this destination
  * alone; they may block.
  */
-#define DRIVER_ABI	6
+#define DRIVER_ABI	7
 
 enum drv_result {
 	DRV_STORED,		/* the whole batch is durable at the destination                 */
@@ -39,6 +39,7 @@ struct drv_event {
 	uint64_t		 seq;		/* stream sequence */
 	const struct event	*ev;
 	struct slice		 payload;	/* as received     */
+	struct slice		 path;		/* by a rule (rules/template.h): where a store of objects keeps it; n == 0: none */
 };
 
 struct drv_batch;

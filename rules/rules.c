@@ -219,7 +219,7 @@ rules_check(struct rules *r, const struct event *ev, struct buf *path, const cha
 	const struct rule	*rule = find_rule(r, ev->table);
 	struct dom		 doc;
 
-	*why_r = CONFIG " has no rule for it";
+	*why_r = "add one to " CONFIG " if they are wanted";
 	if (rule == NULL)
 		return RULES_NONE;
 	arena_reset(&r->scratch);

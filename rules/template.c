@@ -168,17 +168,13 @@ take_action(struct parse *p)
 
 /* A text that the template's author wrote: it goes out as it is, so it is looked at now. */
 static int
-check_text(struct slice text, bool first, bool last, struct err *err)
+check_text(struct slice text, struct err *err)
 {
-	struct slice	 rest = text, element;
-
-	if (text.n > 0 && memchr(text.p, '<', text.n) != NULL)
-		return err_set(err, ERR_CONFIG, "path: the text outside of {{ }} must not have a <");
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '<' || (unsigned char)text.p[i] < 0x20)
+			return err_set(err, ERR_CONFIG, "path: the text outside of {{ }} must not have a < or control characters");
 	if (memmem(text.p, text.n, "}}", 2) != NULL)
 		return err_set(err, ERR_CONFIG, "path: a }} without its {{");
-	for (bool at_start = true; slice_cut(&rest, '/', &element); at_start = false)
-		if (slice_is(element, "..") && (first || !at_start) && (last || rest.p != NULL))
-			return err_set(err, ERR_CONFIG, "path: an element must not be \"..\"");
 	return 0;
 }
 
@@ -227,7 +223,7 @@ template_parse(struct arena *a, struct slice text, enum template_form form, stru
 
 		if ((open = memmem(p, plain.n, "{{", 2)) != NULL)
 			plain.n = (size_t)(open - p);
-		if (check_text(plain, p == text.p, open == NULL, err) != 0 || (plain.n > 0 && add_part(a, &end, plain, NULL, err) != 0))
+		if (check_text(plain, err) != 0 || (plain.n > 0 && add_part(a, &end, plain, NULL, err) != 0))
 			return -1;
 		if (open == NULL)
 			break;
@@ -360,6 +356,8 @@ html_of(char c)
 	}
 }
 
+#define VALUE_DOT	'\1'		/* a dot of a value, until the path is cleaned */
+
 static void
 put_value(struct buf *b, struct slice s, enum template_form form)
 {
@@ -370,6 +368,8 @@ put_value(struct buf *b, struct slice s, enum template_form form)
 
 		if (c == '/' || c < 0x20 || c == 0x7f)
 			buf_printf(b, "%%%02X", c);
+		else if (c == '.')
+			buf_addc(b, VALUE_DOT);
 		else if (form == TEMPLATE_HTML && (html = html_of(s.p[i])) != NULL)
 			buf_adds(b, html);
 		else
@@ -395,7 +395,22 @@ put_hops(const struct template *t, const struct part *part, const struct dom *do
 	return *why_r == NULL;
 }
 
-/* Only whole elements are left. */
+/* An element that is . or .. by what stands in the event is a name like any other. */
+static void
+put_element(struct buf *b, struct slice s)
+{
+	bool	 dots = s.n == 1 || (s.n == 2 && (s.p[1] == '.' || s.p[1] == VALUE_DOT));
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != '.' && s.p[i] != VALUE_DOT)
+			buf_addc(b, s.p[i]);
+		else if (i == 0 && dots)
+			buf_adds(b, "%2E");
+		else
+			buf_addc(b, '.');
+}
+
+/* Whole elements; those that the template's author wrote as . and .. mean what they mean to Go's path.Clean. */
 static void
 put_clean(struct buf *b, struct slice path)
 {
@@ -405,12 +420,14 @@ put_clean(struct buf *b, struct slice path)
 	while (slice_cut(&path, '/', &element)) {
 		if (element.n == 0 || slice_is(element, "."))
 			continue;
+		if (slice_is(element, "..")) {
+			while (b->len > start && b->data[--b->len] != '/')
+				;
+			continue;
+		}
 		if (b->len > start)
 			buf_addc(b, '/');
-		if (slice_is(element, ".."))
-			buf_adds(b, "%2E.");
-		else
-			buf_adds_slice(b, element);
+		put_element(b, element);
 	}
 }
 

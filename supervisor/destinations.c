@@ -240,6 +240,9 @@ host_committed(void *arg, struct child *c, const struct ipc_committed_body *b)
 	metrics_observe(s->metrics, METRIC_PROCESSING_DURATION, (double)b->process_us / 1e6);
 	metrics_destination_observe(m, DESTINATION_FLUSH_DURATION, (double)b->flush_us / 1e6);
 	metrics_destination_add(m, DESTINATION_COMMITTED, (double)b->events);
+	metrics_destination_add(m, DESTINATION_NO_RULE, (double)b->no_rule);
+	metrics_destination_add(m, DESTINATION_UNFIT, (double)b->unfit);
+	metrics_destination_add(m, DESTINATION_UNCHECKED, (double)b->unchecked);
 }
 
 /* Coming and going. */
@@ -342,7 +345,7 @@ add(struct supervisor *s, const struct destination_config *config, struct err *e
 {
 	const struct child_host	 host = {
 		.arg = s, .loop = s->loop, .source = &s->source, .program = s->worker_program,
-		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir,
+		.update_strategy = s->config->update_strategy, .data_dir = s->config->data_dir, .rules = s->config->rules,
 		.session = host_session, .progress = host_progress, .state = host_state, .reject = host_reject, .poison = host_poison,
 		.table_version = host_table_version, .known_versions = host_known_versions, .import_times = host_import_times, .schema = host_schema,
 		.forget_schemas = host_forget_schemas, .committed = host_committed,
@@ -514,8 +517,12 @@ destinations_apply(struct supervisor *s, struct config *config, struct buf *chan
 	struct old_config	*old = calloc(1, sizeof(*old));
 	struct config		*was = s->config;
 	bool			 strategy = strcmp(was->update_strategy, config->update_strategy) != 0;
+	bool			 rules = !config_same_rules(was, config);
 
 	s->config = config;
+	if (rules)
+		buf_printf(changes, config->rules == NULL ? "events are not held against rules any more\n" :
+		    "the rules of %s are in force\n", config->schema_validator);
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
 		struct destination *d = &s->dest[i];
 		const struct destination_config *now;
@@ -526,12 +533,13 @@ destinations_apply(struct supervisor *s, struct config *config, struct buf *chan
 		if (now != NULL && destination_config_same(child_destination(d->child), now)) {
 			child_config(d->child, now);
 			child_update_strategy(d->child, config->update_strategy);
+			child_rules(d->child, config->rules);
 			s->routes.slot[i] = now;
-			if (strategy) {
+			if (strategy)
 				buf_printf(changes, "update strategy of destination %s is now %s\n", child_name(d->child),
 				    config->update_strategy);
+			if (strategy || rules)
 				child_event(d->child, CHILD_EV_RESTART);
-			}
 			continue;
 		}
 		buf_printf(changes, "%s destination %s\n", now == NULL ? "removed" : "changed", child_name(d->child));

@@ -37,6 +37,9 @@ say_end(struct supervisor *s, struct destination *d, enum import_state how, cons
 
 	import_progress(d->import, &p);
 	buf_duration(&took, wall_ms() - p.started_ms);
+	if (p.skipped > 0)
+		log_warn(&s->log, "%llu rows for %s were held back by the rules of schema_validator", (unsigned long long)p.skipped,
+		    child_name(d->child));
 	if (how == IMPORT_DONE)
 		log_info(&s->log, "👋 Loaded %llu tables in %s: %llu rows%s into %s, %llu refused", (unsigned long long)p.tables,
 		    buf_cstr(&took), (unsigned long long)p.rows, import_dry(d->import) ? " would go" : "", child_name(d->child),
@@ -118,7 +121,7 @@ options_of(struct supervisor *s, struct destination *d)
 
 	return (struct import_options){ .destination = c->name, .url = c->url, .update_strategy = s->config->update_strategy,
 	    .session = s->sid == NULL ? "" : s->sid, .api_url = s->config->api_url == NULL ? "" : s->config->api_url,
-	    .token = s->config->token == NULL ? "" : s->config->token, .bounded = true,
+	    .token = s->config->token == NULL ? "" : s->config->token, .rules = s->config->rules, .bounded = true,
 	    .company_ids = (const char *const *)s->config->company_ids, .cursor = child_cursor(d->child)->seq,
 	    .ping_timeout_ms = c->ping_timeout_ms, .reject_limit = c->on_reject == ON_REJECT_STOP ? 0 : c->quarantine_limit == 0 ? UINT64_MAX : c->quarantine_limit };
 }

@@ -70,6 +70,7 @@ server_json(struct supervisor *s)
 	put(o, "started", json_integer(s->started_ms));
 	put(o, "config_file", text(s->config->config_file));
 	put(o, "data_dir", text(s->config->data_dir));
+	put(o, "schema_validator", text(s->config->schema_validator));
 	put(o, "rss_bytes", number(own_rss()));
 	put(o, "store_trouble", text(s->store_trouble));
 	return o;
@@ -202,6 +203,7 @@ import_json(const struct destination *d)
 	put(o, "files_done", number(p.files_done));
 	put(o, "rows", number(p.rows));
 	put(o, "rejected", number(p.rejected));
+	put(o, "skipped", number(p.skipped));
 	put(o, "rows_per_s", json_real(p.rows_per_s));
 	put(o, "left_ms", json_integer(p.left_ms));
 	put(o, "pid", json_integer(p.pid));
@@ -227,6 +229,7 @@ last_import_json(struct supervisor *s, const struct destination *d)
 		put(o, "files", number(r.files));
 		put(o, "rows", number(r.rows));
 		put(o, "rejected", number(r.rejected));
+		put(o, "skipped", number(r.skipped));
 		put(o, "error", text(r.error));
 	}
 	import_record_free(&r);
@@ -272,6 +275,9 @@ destination_json(struct supervisor *s, struct destination *d)
 	put(o, "rate_1m", json_real(child_rate(c)));
 	put(o, "flush_ms_avg", json_real(st->batches == 0 ? 0 : (double)st->flush_us / 1000.0 / (double)st->batches));
 	put(o, "quarantined", number(d->quarantined));
+	put(o, "no_rule", number(st->no_rule));
+	put(o, "unfit", number(st->unfit));
+	put(o, "unchecked", number(st->unchecked));
 	put(o, "rss_bytes", number(st->rss_bytes));
 	put(o, "tables", tables);
 	put(o, "last_exit", text(child_last_exit(c)));
@@ -464,6 +470,20 @@ explain_state(struct child *c, json_t *list)
 		line_add(list, "Last words: %s", child_last_word(c, i));
 }
 
+static void
+explain_rules(struct supervisor *s, struct child *c, json_t *list)
+{
+	const struct child_stats	*st = child_stats(c);
+
+	if (s->config->schema_validator != NULL)
+		line_add(list, "Its events are held against the rules of %s.", s->config->schema_validator);
+	if (st->no_rule + st->unfit + st->unchecked == 0)
+		return;
+	line_add(list, "Not delivered because of rules, since the server started: %llu events whose table has no rule, %llu that do not fit "
+	    "theirs, %llu that could not be checked. The log names tables and reasons: edsctl logs %s", (unsigned long long)st->no_rule,
+	    (unsigned long long)st->unfit, (unsigned long long)st->unchecked, child_name(c));
+}
+
 void
 status_why(struct supervisor *s, struct destination *d, struct buf *out)
 {
@@ -480,6 +500,7 @@ status_why(struct supervisor *s, struct destination *d, struct buf *out)
 		    (unsigned long long)cur->in_flight);
 	if (d->quarantined > 0)
 		line_add(list, "In its quarantine: %llu events; see edsctl quarantine list.", (unsigned long long)d->quarantined);
+	explain_rules(s, d->child, list);
 	if (s->open_gaps > 0)
 		line_add(list, "Events between %llu and %llu were missing from the stream: edsctl gap.",
 		    (unsigned long long)s->gap_from, (unsigned long long)s->gap_to);

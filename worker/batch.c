@@ -88,13 +88,33 @@ batch_take(struct batch *b, struct intake *in, const struct batch_rules *rules, 
 	return 0;
 }
 
+static void
+begin_gate(struct batch *b)
+{
+	arena_reset(&b->paths);
+	(void)memset(b->held_back, 0, sizeof(b->held_back));
+}
+
+static bool
+passes(struct batch *b, size_t i, struct gate *gate, struct slice *path_r)
+{
+	const char		*why;
+	enum rules_result	 result = gate_check(gate, &b->events[i], "event", b->held[i].seq, &b->paths, path_r, &why);
+
+	b->held_back[result]++;
+	return result == RULES_FIT;
+}
+
 int
-batch_parse(struct batch *b, const struct skip *skip, batch_refuse_fn refuse, void *arg, struct err *err)
+batch_parse(struct batch *b, const struct skip *skip, struct gate *gate, batch_refuse_fn refuse, void *arg, struct err *err)
 {
 	struct err	 why = { 0 };
+	struct slice	 path = { NULL, 0 };
 
 	b->n_live = 0;
 	b->live_bytes = 0;
+	if (gate != NULL)
+		begin_gate(b);
 	for (size_t i = 0; i < b->n; i++) {
 		if (event_parse(&b->events[i], b->held[i].payload, &why) == -1) {
 			if (why.code == ERR_NOMEM)	/* no fault of the event's */
@@ -102,11 +122,11 @@ batch_parse(struct batch *b, const struct skip *skip, batch_refuse_fn refuse, vo
 			refuse(arg, &b->held[i], &why);
 			continue;
 		}
-		if (skip_is_older(skip, &b->events[i]))
+		if (skip_is_older(skip, &b->events[i]) || (gate != NULL && !passes(b, i, gate, &path)))
 			continue;
 		b->origin[b->n_live] = i;
 		b->live[b->n_live++] = (struct drv_event){
-			.seq = b->held[i].seq, .ev = &b->events[i], .payload = b->held[i].payload
+			.seq = b->held[i].seq, .ev = &b->events[i], .payload = b->held[i].payload, .path = path
 		};
 		b->live_bytes += b->held[i].payload.n;
 	}
@@ -152,5 +172,6 @@ batch_free(struct batch *b)
 	free(b->events);
 	free(b->live);
 	free(b->origin);
+	arena_free(&b->paths);
 	*b = (struct batch){ 0 };
 }

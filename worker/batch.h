@@ -2,6 +2,7 @@
 #define EDS_BATCH_H
 
 #include "drivers/driver.h"
+#include "worker/gate.h"
 #include "worker/intake.h"
 #include "worker/skip.h"
 
@@ -32,6 +33,8 @@ struct batch {
 	size_t			 n_live;
 	size_t			 live_bytes;
 	size_t			 cap;
+	struct arena		 paths;		/* of the live ones, as rules have made them */
+	uint64_t		 held_back[RULES_RESULTS];	/* by the rules, per reason */
 	uint64_t		 taken_us;	/* mono_us(), when the driver could have it */
 };
 
@@ -40,10 +43,10 @@ int	 batch_take(struct batch *, struct intake *, const struct batch_rules *, str
 
 /*
  * Takes the events apart, which makes the well-formed ones live, but for those that an import brought
- * already.  `refuse` is told each of the others with what is wrong with it.  -1 when memory is short.
+ * already and those that the rules hold back, if there are any (`gate` may be NULL).  `refuse` is told each of the others with what is wrong with it.  -1 when memory is short.
  */
 typedef void (*batch_refuse_fn)(void *arg, const struct held *, const struct err *);
-int	 batch_parse(struct batch *, const struct skip *, batch_refuse_fn refuse, void *arg, struct err *) MUST_CHECK;
+int	 batch_parse(struct batch *, const struct skip *, struct gate *, batch_refuse_fn refuse, void *arg, struct err *) MUST_CHECK;
 
 const struct held *batch_origin(const struct batch *, size_t live_index);
 void	 batch_remove(struct batch *, size_t live_index);	/* the others keep their order */

@@ -11,6 +11,7 @@
 
 struct deliver {
 	struct life		 life;
+	struct gate		*gate;		/* NULL: no rules */
 	struct batch_rules	 rules;
 	struct flight		 flight;
 	struct drv_flow		 flow;		/* the driver's side of it */
@@ -158,7 +159,7 @@ add_batch(struct deliver *d, struct batch *b)
 	report_queue(d->life.w->report, IPC_CREDIT, &(union ipc_body){
 		.credit = { .events = b->n, .bytes = b->held_bytes } });
 	report_push(d->life.w->report);
-	if (batch_parse(b, &d->life.w->settings.skip, refuse_malformed, d, &d->broken) == 0)
+	if (batch_parse(b, &d->life.w->settings.skip, d->gate, refuse_malformed, d, &d->broken) == 0)
 		b->taken_us = mono_us();
 }
 
@@ -171,7 +172,8 @@ commit_oldest(struct deliver *d)
 
 	report_queue(d->life.w->report, IPC_COMMITTED, &(union ipc_body){
 		.committed = { .seq = b->held[b->n - 1].seq, .events = b->n_live, .bytes = b->live_bytes,
-		    .flush_us = now - b->taken_us, .process_us = now - b->held[0].arrived_us } });
+		    .flush_us = now - b->taken_us, .process_us = now - b->held[0].arrived_us, .no_rule = b->held_back[RULES_NONE],
+		    .unfit = b->held_back[RULES_DIFFER], .unchecked = b->held_back[RULES_FAILED] } });
 	worker_lock(d->life.w);
 	flight_pop(&d->flight);
 	batch_done(b, d->life.w->intake);
@@ -399,13 +401,15 @@ deliver_main(void *arg)
 	enum verdict	 verdict;
 
 	life_begin(&d.life, arg);
-	if ((verdict = life_load(&d.life)) == V_GOES_ON && (verdict = life_open(&d.life)) == V_GOES_ON) {
+	if ((verdict = life_load(&d.life)) == V_GOES_ON && (verdict = life_gate(&d.life, &d.gate)) == V_GOES_ON &&
+	    (verdict = life_open(&d.life)) == V_GOES_ON) {
 		d.last_call_us = mono_us();
 		send_ready(&d);
 		verdict = deliver_all(&d);
 	}
 	life_close(&d.life);
 	flight_free(&d.flight);
+	gate_free(&d.gate);
 	life_end(&d.life, verdict);
 	return NULL;
 }

@@ -3,6 +3,7 @@
  * to the supervisor, which knows what came of the job when this process dies.
  */
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,10 +21,12 @@ struct import {
 	bool			 dry;		/* the driver is not called */
 	struct task		 job;		/* IPC_IMPORT; `what` 0 before */
 	struct lots		*lots;
+	struct gate		*gate;		/* NULL: no rules */
+	struct arena		 paths;		/* of the rows at hand */
 	/* the file at hand */
 	struct task		 file;
 	uint64_t		 rows, bytes;	/* so far */
-	uint64_t		 rejected;
+	uint64_t		 rejected, skipped;
 	uint64_t		 told_us;
 };
 
@@ -66,7 +69,8 @@ send_progress(struct import *im)
 		return;
 	im->told_us = now;
 	report_send(im->life.w->report, IPC_IMPORT_PROGRESS, &(union ipc_body){ .import_progress = {
-		.file = im->file.file, .rows = im->rows, .rejected = im->rejected, .bytes = im->bytes } });
+		.file = im->file.file, .rows = im->rows, .rejected = im->rejected, .bytes = im->bytes,
+		.skipped = im->skipped } });
 }
 
 static void
@@ -82,8 +86,8 @@ static void
 send_file_done(struct import *im, const char *damaged)
 {
 	report_send(im->life.w->report, IPC_IMPORT_FILE_DONE, &(union ipc_body){ .import_file_done = {
-		.file = im->file.file, .rows = im->rows - im->rejected, .rejected = im->rejected,
-		.bytes = im->bytes, .damaged = slice_of(damaged) } });
+		.file = im->file.file, .rows = im->rows - im->rejected - im->skipped,
+		.rejected = im->rejected, .bytes = im->bytes, .skipped = im->skipped, .damaged = slice_of(damaged) } });
 }
 
 /* --- rows --- */
@@ -130,6 +134,36 @@ call_rows(struct import *im, const struct lot *lot, struct drv_outcome *out)
 	return rc;
 }
 
+/* Leaves those that the rules let through.  What cannot be checked ends the import: who knows what else it is about. */
+static enum step
+sift_rows(struct import *im, struct lot *lot, enum verdict *v)
+{
+	struct err		 err;
+	size_t			 n = 0;
+
+	arena_reset(&im->paths);
+	for (size_t i = 0; i < lot->n; i++) {
+		struct drv_event *e = &lot->v[i];
+		const char *why;
+
+		switch (gate_check(im->gate, e->ev, "row", e->seq, &im->paths, &e->path, &why)) {
+		case RULES_FIT:
+			lot->v[n++] = *e;
+			continue;
+		case RULES_FAILED:
+			(void)err_set(&err, ERR_CONFIG, "row %" PRIu64 " of %s cannot be checked against the rules: %.500s", e->seq,
+			    im->file.name, why);
+			return over(v, life_give_up(&im->life, V_CONFIG, &err));
+		case RULES_NONE:
+		case RULES_DIFFER:
+			im->skipped++;
+			lot->bytes -= e->payload.n;
+		}
+	}
+	lot->n = n;
+	return S_DONE;
+}
+
 /* Offers the rows until they are stored or set aside. */
 static enum step
 store_rows(struct import *im, struct lot *lot, enum verdict *v)
@@ -142,6 +176,8 @@ store_rows(struct import *im, struct lot *lot, enum verdict *v)
 
 	if (given_up(im))
 		return over(v, V_GOES_ON);
+	if (im->gate != NULL && (step = sift_rows(im, lot, v)) != S_DONE)
+		return step;
 	while (lot->n > 0 && !im->dry) {
 		if ((rc = call_rows(im, lot, &out)) == DRV_STORED)
 			break;
@@ -192,7 +228,7 @@ load_rows(struct import *im, enum verdict *v, struct err *err)
 		.mvcc_timestamp = slice_of(im->file.mvcc_timestamp), .timestamp_ms = im->file.timestamp_ms };
 	enum step			 step;
 
-	im->rejected = im->rows = im->bytes = 0;
+	im->rejected = im->skipped = im->rows = im->bytes = 0;
 	if (lots_begin(im->lots, im->file.fd, &source, err) == -1)
 		return over(v, life_give_up(&im->life, V_BROKEN, err));
 	step = walk_rows(im, v, err);
@@ -420,6 +456,16 @@ check_support(struct import *im)
 	return life_give_up(&im->life, V_CONFIG, &err);
 }
 
+static enum verdict
+take_rules(struct import *im)
+{
+	if (im->life.w->settings.rules[0] != '\0' && im->life.driver->import_rows == NULL) {
+		log_warn(&im->life.log, "the destination reads the files of an import itself, so the rules of schema_validator are not applied to it");
+		return V_GOES_ON;
+	}
+	return life_gate(&im->life, &im->gate);
+}
+
 static void
 send_ready(struct import *im)
 {
@@ -430,6 +476,8 @@ static void
 release(struct import *im)
 {
 	lots_free(&im->lots);
+	gate_free(&im->gate);
+	arena_free(&im->paths);
 	task_free(&im->job);
 }
 
@@ -442,7 +490,7 @@ import_main(void *arg)
 	life_begin(&im.life, arg);
 	im.dry = im.life.w->settings.limits.mode == IPC_MODE_IMPORT_DRY;
 	if ((v = life_load(&im.life)) == V_GOES_ON && (v = check_support(&im)) == V_GOES_ON &&
-	    (v = reserve(&im)) == V_GOES_ON && (im.dry || (v = life_open(&im.life)) == V_GOES_ON)) {
+	    (v = reserve(&im)) == V_GOES_ON && (v = take_rules(&im)) == V_GOES_ON && (im.dry || (v = life_open(&im.life)) == V_GOES_ON)) {
 		send_ready(&im);
 		v = work(&im);
 	}

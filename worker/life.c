@@ -72,6 +72,19 @@ life_load(struct life *l)
 	return V_GOES_ON;
 }
 
+enum verdict
+life_gate(struct life *l, struct gate **gate_r)
+{
+	struct slice	 rules = slice_of(l->w->settings.rules);
+	struct err	 err;
+
+	*gate_r = NULL;
+	if (rules.n == 0 || gate_new(gate_r, rules, &l->log, &err) == 0)
+		return V_GOES_ON;
+	(void)err_prefix(&err, "schema_validator");
+	return life_give_up(l, err.code == ERR_NOMEM ? V_BROKEN : V_CONFIG, &err);
+}
+
 enum drv_result
 life_call_open(struct life *l, struct err *err)
 {

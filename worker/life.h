@@ -1,6 +1,7 @@
 #ifndef EDS_LIFE_H
 #define EDS_LIFE_H
 
+#include "worker/gate.h"
 #include "worker/host.h"
 #include "worker/retry.h"
 
@@ -33,6 +34,9 @@ void	 life_begin(struct life *, const struct life_args *);
 
 /* The driver of the URL, which must suit it. */
 enum verdict life_load(struct life *) MUST_CHECK;
+
+/* The rules of CONFIGURE; NULL: there are none. */
+enum verdict life_gate(struct life *, struct gate **) MUST_CHECK;
 
 /* One attempt, timed as a driver call. */
 enum drv_result life_call_open(struct life *, struct err *) MUST_CHECK;

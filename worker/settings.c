@@ -9,7 +9,7 @@
 static void
 clear_texts(struct ipc_configure_body *c)
 {
-	c->destination = c->url = c->update_strategy = c->session = c->data_dir = c->form = (struct slice){ NULL, 0 };
+	c->destination = c->url = c->update_strategy = c->session = c->data_dir = c->form = c->rules = (struct slice){ NULL, 0 };
 	c->table_versions = c->import_times = (struct ipc_strs){ NULL, 0 };
 }
 
@@ -31,9 +31,10 @@ settings_make(struct settings *s, const struct ipc_configure_body *c, struct err
 	s->update_strategy = slice_dup(c->update_strategy);
 	s->session = slice_dup(c->session);
 	s->data_dir = slice_dup(c->data_dir);
+	s->rules = slice_dup(c->rules.p == NULL ? SLICE("") : c->rules);
 	s->form = slice_dup(c->form.p == NULL ? SLICE("") : c->form);
 	if (s->destination == NULL || s->url == NULL || s->update_strategy == NULL || s->session == NULL ||
-	    s->data_dir == NULL || s->form == NULL)
+	    s->data_dir == NULL || s->form == NULL || s->rules == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for the configuration");
 	return skip_make(&s->skip, c->import_times, err);
 }
@@ -47,6 +48,7 @@ settings_free(struct settings *s)
 	free(s->session);
 	free(s->data_dir);
 	skip_free(&s->skip);
+	free(s->rules);
 	free_wiped(s->form);
 	*s = (struct settings){ 0 };
 }

@@ -11,6 +11,7 @@ struct settings {
 	char				*session;
 	char				*data_dir;
 	struct skip			 skip;
+	char				*rules;		/* "": none */
 	char				*form;		/* IPC_MODE_FORM, secret; else "" */
 	struct ipc_configure_body	 limits;	/* numbers only: its texts are cleared */
 };

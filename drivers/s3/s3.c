@@ -255,7 +255,10 @@ static void
 render(struct drv *drv, const struct s3_job *job, const struct s3_object *o, struct buf *key, struct buf *body)
 {
 	(void)job;
-	s3_key_event(key, slice_of(drv->config.prefix), o->first->ev, drv->config.unique);
+	if (o->first->path.n > 0)
+		s3_key_path(key, slice_of(drv->config.prefix), o->first->path);
+	else
+		s3_key_event(key, slice_of(drv->config.prefix), o->first->ev, drv->config.unique);
 	event_store_json(o->first->ev, body);
 }
 
@@ -264,11 +267,17 @@ s3_add_events(struct drv *drv, const struct drv_batch *batch)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct drv_event *e = &batch->v[i];
+		struct s3_object o = { .first = e, .event = drv->n_objects, .n_events = 1, .id = e->seq };
 
 		/* what the key is made of; with `unique` no other event has it */
-		s3_chain_add(drv, &(struct s3_object){ .chain = { e->ev->table, e->ev->primary_key }, .first = e,
-		    .chain_no = drv->config.unique ? e->seq : (uint64_t)object_name_seconds(e->ev),
-		    .event = drv->n_objects, .n_events = 1, .id = e->seq });
+		if (e->path.n > 0)
+			o.chain[0] = e->path;
+		else {
+			o.chain[0] = e->ev->table;
+			o.chain[1] = e->ev->primary_key;
+			o.chain_no = drv->config.unique ? e->seq : (uint64_t)object_name_seconds(e->ev);
+		}
+		s3_chain_add(drv, &o);
 	}
 }
 

@@ -50,6 +50,13 @@ s3_key_event(struct buf *b, struct slice prefix, const struct event *ev, bool un
 	buf_adds(b, ".json");
 }
 
+void
+s3_key_path(struct buf *b, struct slice prefix, struct slice path)
+{
+	buf_adds_slice(b, prefix);
+	buf_adds_slice(b, path);
+}
+
 static void
 add_date(struct buf *b, const struct event *ev)
 {

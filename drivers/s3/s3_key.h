@@ -16,6 +16,9 @@
  * `unique` the name is <seconds>-<primary key>~<mvcc>~<event id>.json: an id belongs to
  * one event, and with its ~ written %7E it can be told from what precedes it, so no two events share a key.
  *
+ * A rule of the schema validator may have made a path (rules/template.h) of what stands in the event.  Then the key is
+ * <prefix><path>: two events with the same path have the same key, whatever rows they are about, and the later one stays.
+ *
  * A roll, an object of many lines, is named after its first event:
  *
  *	<prefix><table>/date=<YYYY-MM-DD>/<stream sequence, 20 digits>-<timestamp>.ndjson[.gz]
@@ -25,6 +28,7 @@
 #define S3_KEY_MOST	1024		/* bytes, of every service */
 
 void	 s3_key_event(struct buf *, struct slice prefix, const struct event *, bool unique);
+void	 s3_key_path(struct buf *, struct slice prefix, struct slice path);
 void	 s3_key_roll(struct buf *, struct slice prefix, const struct event *first, uint64_t seq, bool gzip);
 void	 s3_key_import(struct buf *, struct slice prefix, const struct event *first, struct slice job, bool gzip);
 

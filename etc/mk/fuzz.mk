@@ -14,8 +14,8 @@ FUZZ_LIBS    = $(LIBS_IPC)
 FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 # Sources of one target, of which those that are there count.
-FUZZ_SRC_fuzz_config = $(FUZZ_SRC) $(wildcard supervisor/config/*.c) supervisor/hq/token.c supervisor/hq/actions.c $(SRC_REGISTRY)
-FUZZ_LIBS_fuzz_config = $(FUZZ_LIBS) $(call pc,inih jansson libcrypto)
+FUZZ_SRC_fuzz_config = $(FUZZ_SRC) $(wildcard supervisor/config/*.c) supervisor/hq/token.c supervisor/hq/actions.c $(SRC_REGISTRY) $(SRC_RULES)
+FUZZ_LIBS_fuzz_config = $(FUZZ_LIBS) $(call pc,inih jansson libcrypto) $(LIBS_RULES)
 FUZZ_SRC_fuzz_snowflake = $(FUZZ_SRC) $(wildcard drivers/snowflake/*.c) $(SHARED_snowflake)
 FUZZ_LIBS_fuzz_snowflake = $(FUZZ_LIBS) $(LIBS_snowflake)
 FUZZ_SRC_fuzz_creds  = $(FUZZ_SRC) supervisor/upstream/creds.c supervisor/upstream/nkey.c

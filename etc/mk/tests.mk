@@ -22,28 +22,28 @@ $(B)/tests/unit/ipc/%: $(B)/tests/unit/ipc/%.o $(SUPPORT_O) $(LIB_COMMON)
 $(B)/tests/unit/rules/%: $(B)/tests/unit/rules/%.o $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_RULES)
-$(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_SUPERVISOR) $(LIB_COMMON)
+$(B)/tests/unit/supervisor/%: $(B)/tests/unit/supervisor/%.o $(SUPPORT_O) $(LIB_SUPERVISOR) $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(LIBS_SUPERVISOR)
 # this one runs the program
 $(B)/tests/unit/supervisor/test_edsctl: | $(B)/edsctl
 $(B)/tests/unit/supervisor/test_oneshot: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
-$(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_COMMON)
+$(B)/tests/unit/worker/%: $(B)/tests/unit/worker/%.o $(SUPPORT_O) $(LIB_WORKER) $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(call pc,jansson zlib) $(LIBS_WORKER)
 # test_process talks to the worker of the same build.
 $(B)/tests/unit/worker/test_process: | $(B)/eds-worker $(foreach d,null file fault,$(B)/drivers/$(d).so)
 $(B)/libdrivers.a: $(call obj,$(SRC_SQL) $(SRC_OBJECT) $(SRC_HTTPS) $(SRC_RDKAFKA) $(foreach d,$(DRIVERS),$(wildcard drivers/$(d)/*.c)))
-$(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_COMMON)
+$(B)/tests/unit/drivers/%: $(B)/tests/unit/drivers/%.o $(SUPPORT_O) $(B)/libdrivers.a $(LIB_WORKER) $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_TEST) $(foreach d,$(DRIVERS),$(LIBS_$(d))) $(LIBS_HTTPS) \
 		$(call pc,jansson libmicrohttpd) $(LIBS_WORKER)
 
 # A driver by hand, for end-to-end tests of a destination alone.
-$(B)/drive: $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o $(LIB_WORKER) $(LIB_COMMON)
+$(B)/drive: $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o $(LIB_WORKER) $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(B)/tests/drive/drive.o $(B)/tests/support/host_stub.o -Wl,--whole-archive $(LIB_WORKER) $(LIB_COMMON) \
-		-Wl,--no-whole-archive $(call pc,jansson) $(LIBS_WORKER)
+		-Wl,--no-whole-archive $(LIB_RULES) $(call pc,jansson) $(LIBS_WORKER)
 # Schemas by hand, to hold the validator against another one.
 $(B)/schemas: $(B)/tests/drive/schemas.o $(LIB_RULES) $(LIB_COMMON)
 	$(say) LD $@

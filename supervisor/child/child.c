@@ -495,6 +495,12 @@ child_update_strategy(struct child *c, const char *strategy)
 }
 
 void
+child_rules(struct child *c, const char *rules)
+{
+	c->host.rules = rules;
+}
+
+void
 child_pause(struct child *c, bool paused)
 {
 	c->paused = paused;

@@ -34,6 +34,7 @@ struct child_host {
 	const struct fanout_source *source;
 	const char		*program;		/* worker to run */
 	const char		*update_strategy;
+	const char		*rules;			/* for CONFIGURE; NULL: none */
 	const char		*data_dir;
 
 	const char	*(*session)(void *arg);
@@ -66,6 +67,7 @@ struct child_stats {
 	int64_t		 next_restart_ms;	/* epoch, 0: none planned */
 	uint64_t	 rss_bytes, queued_events, busy_ms;
 	uint64_t	 trouble_attempts, trouble_seq;
+	uint64_t	 no_rule, unfit, unchecked;	/* events that the rules held back */
 };
 
 /* Slot: its bit in routes.  `seq`: where its cursor starts; `waiting`: events after it in the journal.  The config belongs to the caller and must outlive it. */
@@ -90,6 +92,7 @@ struct child_retry {
 int	 child_retry(struct child *, const struct child_retry *, struct slice subject, struct slice payload, struct err *) MUST_CHECK;
 
 void	 child_update_strategy(struct child *, const char *);
+void	 child_rules(struct child *, const char *);	/* for the next life, as long as the child is there */
 
 enum child_state child_state(const struct child *);
 const char *child_state_shown(const struct child *);

@@ -133,6 +133,7 @@ send_configuration(struct child *c)
 		.min_latency_ms = (uint64_t)c->config->min_latency_ms, .max_latency_ms = (uint64_t)c->config->max_latency_ms,
 		.stop_on_reject = c->config->on_reject == ON_REJECT_STOP,
 		.queue_events = c->config->queue_events, .queue_bytes = c->config->queue_bytes,
+		.rules = slice_of(c->host.rules == NULL ? "" : c->host.rules),
 	} };
 
 	(void)snprintf(dir, sizeof(dir), "%s/destination-%s", c->host.data_dir, c->config->name);
@@ -316,6 +317,9 @@ hear_credit(struct child *c, const struct ipc_credit_body *b, struct err *err)
 static int
 hear_committed(struct child *c, const struct ipc_committed_body *b, struct err *err)
 {
+	c->stats.no_rule += b->no_rule;
+	c->stats.unfit += b->unfit;
+	c->stats.unchecked += b->unchecked;
 	if (c->retry_sent && b->seq == c->retry.seq) {
 		child_retry_over(c, !c->retry_refused, c->retry_refused ? c->retry_reason : "");
 		child_feed(c);

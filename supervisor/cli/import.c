@@ -153,6 +153,8 @@ report(struct run *r)
 		    buf_cstr(&took), r->cli->import.dry_run ? " (dry run: nothing was changed)" : "");
 		if (p.rejected > 0)
 			log_warn(&r->log, "%llu rows were refused", (unsigned long long)p.rejected);
+		if (p.skipped > 0)
+			log_warn(&r->log, "%llu rows were held back by the rules of schema_validator", (unsigned long long)p.skipped);
 		log_info(&r->log, "👋 Loaded %llu tables in %s", (unsigned long long)p.tables, buf_cstr(&took));
 		code = 0;
 	} else {
@@ -192,7 +194,7 @@ start(struct run *r, struct err *err)
 	struct import_host	 host = { .loop = r->loop, .http = r->http, .store = r->store, .program = r->program,
 		.data_dir = r->config->data_dir, .arg = r, .ended = on_ended };
 	struct import_options	 o = { .destination = r->name, .url = im->url, .update_strategy = r->config->update_strategy, .session = "",
-		.api_url = r->config->api_url, .token = r->config->token, .job_id = im->job_id, .dir = im->dir, .only = im->only,
+		.api_url = r->config->api_url, .token = r->config->token, .rules = r->config->rules, .job_id = im->job_id, .dir = im->dir, .only = im->only,
 		.company_ids = r->cli->company_ids, .location_ids = im->location_ids, .dry_run = im->dry_run,
 		.schema_only = im->schema_only, .keep = im->no_delete, .keep_files = im->no_cleanup, .single = im->single, .tested = true,
 		.parallel = im->parallel > 0 ? (unsigned)im->parallel : 0, .reject_limit = IMPORT_REJECT_LIMIT };

@@ -182,6 +182,26 @@ server_config(const struct cli *cli, const struct config *c)
 	return theirs;
 }
 
+/* Rules that were named here must be those of the server, which does the work. */
+static int
+check_rules(const struct cli *cli, const struct config *c, struct err *err)
+{
+	const char	*given = cli->flags.schema_validator, *theirs;
+	json_t		*doc;
+	int		 rc = 0;
+
+	if (given == NULL || given[0] == '\0')
+		return 0;
+	if ((doc = call(c, "status", NULL, 0, err)) == NULL)
+		return -1;
+	theirs = json_string_value(json_object_get(json_object_get(doc, "server"), "schema_validator"));
+	if (theirs == NULL || strcmp(theirs, c->schema_validator) != 0)
+		rc = err_set(err, ERR_CONFIG, "--schema-validator: the running server goes by %s; write schema_validator = %s into its eds.conf, "
+		    "and: edsctl reload", theirs == NULL || theirs[0] == '\0' ? "no rules" : theirs, c->schema_validator);
+	json_decref(doc);
+	return rc;
+}
+
 int
 import_ask_server(const struct cli *cli, const struct config *c, const struct log *lg, const struct err *why_not_here)
 {
@@ -195,7 +215,7 @@ import_ask_server(const struct cli *cli, const struct config *c, const struct lo
 		log_error(lg, "%s; and it has no destination with that URL: add one to eds.conf, then: edsctl import NAME", why_not_here->text);
 	else {
 		log_info(lg, "a server is running on %s: it imports into its destination %s", c->data_dir, d->name);
-		if (begin(cli, c, d->name, &err) == 0 && watch(c, d->name, lg, began_ms, &err) == 0)
+		if (check_rules(cli, c, &err) == 0 && begin(cli, c, d->name, &err) == 0 && watch(c, d->name, lg, began_ms, &err) == 0)
 			code = 0;
 		else
 			log_error(lg, "%s", err.text);

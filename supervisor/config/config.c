@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "rules/folder.h"
 #include "supervisor/config/config_private.h"
 #include "supervisor/config/toml.h"
 #include "supervisor/hq/token.h"
@@ -220,6 +221,7 @@ take_flag_texts(struct load *l, struct err *err)
 		{ "consumer_suffix", l->flags->consumer_suffix, "--consumer-suffix" },
 		{ "creds_file", l->flags->creds_file, "--creds" },
 		{ "log_label", l->flags->log_label, "--log-label" },
+		{ "schema_validator", l->flags->schema_validator, "--schema-validator" },
 	};
 
 	for (size_t i = 0; i < NELEM(texts); i++)
@@ -262,9 +264,6 @@ take_flags(struct load *l, struct err *err)
 	struct config			*c = l->c;
 	union { const char **given; char *const *list; } ids = { .given = f->company_ids };
 
-	if (f->schema_validator != NULL && f->schema_validator[0] != '\0')
-		return err_set(err, ERR_CONFIG, "--schema-validator: events cannot be validated yet, and those that the "
-		    "rules hold back would be delivered. Leave the option out to deliver everything");
 	if (take_flag_texts(l, err) != 0 || take_flag_numbers(l, err) != 0 ||
 	    (f->api_key != NULL && f->api_key[0] != '\0' && replace(&c->token, f->api_key, err) != 0) ||
 	    (f->eds_id != NULL && f->eds_id[0] != '\0' && replace(&c->server_id, f->eds_id, err) != 0))
@@ -353,6 +352,34 @@ find_servers(struct load *l, struct err *err)
 	return rc;
 }
 
+/* As far as that is possible: for messages, and for those who run elsewhere. */
+static void
+make_absolute(char **path)
+{
+	char	*absolute = realpath(*path, NULL);
+
+	if (absolute == NULL)
+		return;
+	free(*path);
+	*path = absolute;
+}
+
+/* All of it is tried here, so that a mistake in it stops nobody but whoever made it. */
+static int
+read_rules(struct config *c, struct err *err)
+{
+	struct rules	*r = NULL;
+	int		 rc;
+
+	if (c->schema_validator == NULL)
+		return 0;
+	make_absolute(&c->schema_validator);
+	if ((rc = rules_folder_read(c->schema_validator, &c->rules, err)) == 0 && (rc = rules_new(&r, slice_of(c->rules), err)) != 0)
+		(void)err_prefix(err, "%s", c->schema_validator);
+	rules_free(&r);
+	return rc == 0 ? 0 : err_prefix(err, "schema_validator");
+}
+
 int
 config_load(struct config **c_r, const struct config_flags *flags, struct err *err)
 {
@@ -365,7 +392,7 @@ config_load(struct config **c_r, const struct config_flags *flags, struct err *e
 	    replace(&l.c->update_strategy, "standard", err) != 0 || config_defaults(SECTION_SERVER, l.c, err) != 0 ||
 	    load_environment(&l, err) != 0 || load_conf(&l, err) != 0 || load_toml(&l, err) != 0 ||
 	    take_flags(&l, err) != 0 || add_urls(&l, err) != 0 || finish_destinations(&l, err) != 0 ||
-	    find_servers(&l, err) != 0)
+	    find_servers(&l, err) != 0 || read_rules(l.c, err) != 0)
 		goto out;
 	*c_r = l.c;
 	l.c = NULL;			/* given away */
@@ -394,6 +421,7 @@ config_free(struct config **cp)
 	free(c->config_file);
 	free(c->server_id);
 	free(c->update_strategy);
+	free(c->rules);
 	free(c);
 	*cp = NULL;
 }

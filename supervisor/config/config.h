@@ -75,6 +75,8 @@ struct config {
 	uint64_t	 window_bytes;		/* most memory for events in flight */
 	uint64_t	 window_events;
 	unsigned	 hq_allow;		/* HQ_ACTION_BIT()s that HQ may ask for */
+	char		*schema_validator;	/* folder of rules, NULL: none */
+	char		*rules;			/* what was read there, for the workers (rules/folder.h); NULL: none */
 	uint64_t	 journal_size;		/* most disk for events that a destination has not taken; 0: none */
 	/* destinations */
 	struct destination_config	*destinations;
@@ -96,7 +98,7 @@ struct config_flags {
 
 /*
  * Reads config.toml and eds.conf, applies the flags, checks every destination's
- * URL scheme, names, types and ranges.  On failure the text names file, line, key, what was found and what
+ * URL scheme, names, types and ranges, and reads the rules of schema_validator.  On failure the text names file, line, key, what was found and what
  * was expected: ERR_CONFIG for eds.conf and flags, ERR_INVALID for config.toml ("error loading <path>: ..."),
  * ERR_AUTH for the token.  Secrets read from files (`url_file`) must not be readable by others.  A config
  * without token or server id is fine: whoever needs them looks.
@@ -119,6 +121,8 @@ const struct destination_config *config_destination(const struct config *, const
 
 /* True when a worker running by `a` need not be touched to run by `b`. */
 bool	 destination_config_same(const struct destination_config *a, const struct destination_config *b);
+
+bool	 config_same_rules(const struct config *, const struct config *);
 
 /* Options of the process that a reload cannot change and that differ; "" when none.  For the reload's report. */
 void	 config_needs_restart(const struct config *running, const struct config *wanted, struct buf *names);

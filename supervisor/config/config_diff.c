@@ -30,6 +30,12 @@ same(const char *a, const char *b)
 	return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
 }
 
+bool
+config_same_rules(const struct config *a, const struct config *b)
+{
+	return same(a->rules, b->rules);
+}
+
 void
 config_needs_restart(const struct config *running, const struct config *wanted, struct buf *names)
 {

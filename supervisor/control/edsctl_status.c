@@ -423,6 +423,22 @@ trouble_import(struct buf *out, const json_t *d, const struct text_style *style)
 	buf_free(&what);
 }
 
+/* No trouble, perhaps what was wanted; but nobody is to wonder where events are. */
+static void
+held_back(struct buf *out, const json_t *d, const struct text_style *style)
+{
+	struct buf	 what = { 0 };
+
+	if (num(d, "no_rule") + num(d, "unfit") + num(d, "unchecked") == 0)
+		return;
+	buf_adds(&what, "rules hold events back: ");
+	add_count(&what, d, "no_rule", "of tables without a rule, ");
+	add_count(&what, d, "unfit", "that do not fit, ");
+	add_count(&what, d, "unchecked", "that cannot be checked");
+	trouble(out, style, str(d, "name"), &what, "see which and why: edsctl logs %s", str(d, "name"));
+	buf_free(&what);
+}
+
 static void
 trouble_destination(struct buf *out, const json_t *d, const struct table *t, const struct text_style *style)
 {
@@ -440,6 +456,7 @@ trouble_destination(struct buf *out, const json_t *d, const struct table *t, con
 		buf_adds(&what, " set aside, because the destination does not take them");
 		trouble(out, style, name, &what, "see which and why: edsctl quarantine list %s", name);
 	}
+	held_back(out, d, style);
 	if (t->gone[RESTARTS] && num(d, "restarts") > 0 && is(str(d, "state"), "running")) {
 		buf_adds(&what, "its worker was restarted ");
 		if (num(d, "restarts") == 1)

@@ -278,6 +278,8 @@ text_import(struct buf *b, const struct text_import *p)
 	}
 	if (p->rejected > 0)
 		buf_printf(b, ", %llu refused", (unsigned long long)p->rejected);
+	if (p->skipped > 0)
+		buf_printf(b, ", %llu held back by the rules", (unsigned long long)p->skipped);
 	if (p->rows_per_s > 0) {
 		buf_adds(b, ", ");
 		text_rate(b, p->rows_per_s);
@@ -305,6 +307,7 @@ text_import_of(const json_t *o)
 	return (struct text_import){ .phase = phase == NULL ? "" : phase, .tables = count_of(o, "tables"),
 	    .tables_exported = count_of(o, "tables_exported"), .files = count_of(o, "files"), .files_done = count_of(o, "files_done"),
 	    .rows = count_of(o, "rows"), .rejected = count_of(o, "rejected"),
+	    .skipped = count_of(o, "skipped"),
 	    .rows_per_s = json_real_value(json_object_get(o, "rows_per_s")),
 	    .left_ms = json_integer_value(json_object_get(o, "left_ms")) };
 }

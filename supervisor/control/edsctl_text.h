@@ -26,7 +26,7 @@ void	 text_raw(struct buf *, const json_t *answer);		/* its `lines` as they are,
 /* How far an import is: "loading, 4 of 12 files, 81,000 rows, 9,000/s, about 18s left". */
 struct text_import {
 	const char	*phase;
-	uint64_t	 tables, tables_exported, files, files_done, rows, rejected;
+	uint64_t	 tables, tables_exported, files, files_done, rows, rejected, skipped;
 	double		 rows_per_s;
 	int64_t		 left_ms;		/* -1: not known */
 };

@@ -296,9 +296,10 @@ copy_texts(struct import *im, const struct import_options *o)
 	im->session = strdup(o->session);
 	im->api_url = slice_dup(api);
 	im->token = strdup(o->token);
+	im->rules = strdup(o->rules == NULL ? "" : o->rules);
 	hash_hex(slice_of(o->url), im->rec.url_hash);
 	return im->destination == NULL || im->url == NULL || im->update_strategy == NULL || im->session == NULL ||
-	    im->api_url == NULL || im->token == NULL ? -1 : 0;
+	    im->api_url == NULL || im->token == NULL || im->rules == NULL ? -1 : 0;
 }
 
 static struct import *
@@ -483,6 +484,7 @@ import_free(struct import **imp)
 	free(im->destination);
 	free_wiped(im->url);
 	free(im->update_strategy);
+	free(im->rules);
 	free(im->session);
 	free(im->api_url);
 	free_wiped(im->token);
@@ -499,11 +501,14 @@ import_progress(const struct import *im, struct import_progress *p)
 	*p = (struct import_progress){ .phase = phase_names[im->phase], .export_id = im->rec.export_id == NULL ? "" : im->rec.export_id,
 	    .trouble = im->trouble, .dir = im->rec.own_dir && im->rec.dir != NULL ? im->rec.dir : "", .started_ms = im->rec.started_ms,
 	    .tables = im->rec.n_tables, .tables_exported = im->tables_exported, .files = im->n_files, .files_done = im->n_done,
-	    .rows = im->rec.rows, .rejected = im->rec.rejected, .left_ms = -1,
+	    .rows = im->rec.rows, .rejected = im->rec.rejected, .skipped = im->rec.skipped, .left_ms = -1,
 	    .pid = im->process == NULL ? 0 : process_pid(im->process) };
 	for (size_t i = 0; i < im->n_files; i++) {
-		p->rows += im->files[i].state == FILE_SENT ? im->files[i].rows - im->files[i].rejected : 0;
-		p->bytes += im->files[i].bytes;
+		const struct import_file *f = &im->files[i];
+
+		p->rows += f->state == FILE_SENT ? f->rows - f->rejected - f->skipped : 0;
+		p->skipped += f->skipped;
+		p->bytes += f->bytes;
 	}
 	if (im->phase != PH_LOADING || seconds < 1.0)
 		return;

@@ -31,6 +31,7 @@ struct import_host {
 struct import_options {
 	const char		*destination, *url, *update_strategy, *session;
 	const char		*api_url, *token;
+	const char		*rules;		/* for CONFIGURE; NULL: none */
 	const char		*job_id;	/* NULL: a new export */
 	const char		*dir;		/* NULL: HQ's files; else this folder's, which stay there */
 	const char *const	*only, *const *company_ids, *const *location_ids;	/* NULL: all */
@@ -72,7 +73,7 @@ struct import_progress {
 	const char	*trouble;	/* what it suffers from, "" */
 	const char	*dir;		/* of the downloads, "" none */
 	int64_t		 started_ms;
-	uint64_t	 tables, tables_exported, files, files_done, rows, rejected, bytes;
+	uint64_t	 tables, tables_exported, files, files_done, rows, rejected, skipped, bytes;
 	double		 rows_per_s;
 	int64_t		 left_ms;	/* estimate; -1: none yet */
 	pid_t		 pid;		/* of the worker, 0 none */

@@ -143,7 +143,7 @@ send_file(struct import *im, size_t i, struct err *err)
 		.table = f->table, .timestamp_ms = f->time_ns / 1000000, .mvcc_timestamp = slice_of(mvcc) } }, fd);
 	(void)close(fd);
 	f->state = FILE_SENT;
-	f->rows = f->rejected = f->bytes = 0;
+	f->rows = f->rejected = f->skipped = f->bytes = 0;
 	im->n_sent++;
 	buf_free(&path);
 	return 0;
@@ -196,6 +196,7 @@ on_greeted(void *arg)
 	process_send(im->process, IPC_CONFIGURE, &(union ipc_body){ .configure = {
 		.destination = slice_of(im->destination), .url = slice_of(im->url),
 		.update_strategy = slice_of(im->update_strategy), .session = slice_of(im->session),
+		.rules = slice_of(im->rules),
 		.data_dir = slice_of(buf_cstr(&dir)), .log_level = (uint64_t)log_level_get(), .queue_events = 1, .queue_bytes = 1,
 		.batch_events = im->rec.single ? 1 : 0, .mode = im->dry ? IPC_MODE_IMPORT_DRY : IPC_MODE_IMPORT,
 	} });
@@ -258,6 +259,7 @@ hear_progress(struct import *im, const struct ipc_import_progress_body *b, struc
 		return -1;
 	f->rows = b->rows;
 	f->rejected = b->rejected;
+	f->skipped = b->skipped;
 	f->bytes = b->bytes;
 	return 0;
 }
@@ -299,11 +301,12 @@ hear_file_done(struct import *im, const struct ipc_import_file_done_body *b, str
 		return file_is_damaged(im, f, b->damaged);
 	f->state = FILE_DONE;
 	import_rejects_forget(f);
-	f->rows = f->rejected = 0;
+	f->rows = f->rejected = f->skipped = 0;
 	f->bytes = b->bytes;
 	im->n_done++;
 	im->crashes = 0;
 	im->rec.rows += b->rows;
+	im->rec.skipped += b->skipped;
 	log_debug(&im->log, "%s: %llu rows", f->name, (unsigned long long)b->rows);
 	if (!im->dry && import_record_add_done(&im->rec, f->name) == -1)
 		return err_set(err, ERR_NOMEM, "the record of an import");
@@ -419,7 +422,7 @@ take_back(struct import *im)
 	for (size_t i = 0; i < im->n_files; i++)
 		if (im->files[i].state == FILE_SENT) {
 			im->files[i].state = FILE_READY;
-			im->files[i].rows = im->files[i].rejected = im->files[i].bytes = 0;
+			im->files[i].rows = im->files[i].rejected = im->files[i].skipped = im->files[i].bytes = 0;
 		}
 	im->n_sent = 0;
 	im->begun = false;

@@ -31,7 +31,7 @@ struct import_file {
 	int64_t		 time_ns;
 	enum file_state	 state;
 	unsigned	 damaged;	/* so often it was not what it should be */
-	uint64_t	 rows, rejected, bytes;		/* the present attempt's */
+	uint64_t	 rows, rejected, skipped, bytes;	/* the present attempt's */
 	uint64_t	*refused;	/* numbers of rows, ascending, until the file is done */
 	size_t		 n_refused, refused_cap;
 };
@@ -42,7 +42,7 @@ struct import {
 	struct import_host	 host;
 	struct log		 log;
 	struct import_record	 rec;
-	char			*destination, *url, *update_strategy, *session, *api_url, *token;
+	char			*destination, *url, *update_strategy, *session, *api_url, *token, *rules;
 	bool			 dry, bounded, tested;
 	enum import_phase	 phase;
 	enum import_state	 outcome;	/* once it stops */

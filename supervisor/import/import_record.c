@@ -152,6 +152,7 @@ to_json(const struct import_record *r)
 	put(o, "cursor", json_integer((json_int_t)r->cursor));
 	put(o, "rows", json_integer((json_int_t)r->rows));
 	put(o, "rejected", json_integer((json_int_t)r->rejected));
+	put(o, "skipped", json_integer((json_int_t)r->skipped));
 	put(o, "files", json_integer((json_int_t)r->files));
 	put(o, "error", r->error == NULL ? NULL : json_string(r->error));
 	put_list(o, "only", r->only);
@@ -263,6 +264,7 @@ from_json(struct import_record *r, const json_t *o)
 	r->cursor = get_u64(o, "cursor");
 	r->rows = get_u64(o, "rows");
 	r->rejected = get_u64(o, "rejected");
+	r->skipped = get_u64(o, "skipped");
 	r->files = get_u64(o, "files");
 	r->error = get_text(o, "error");
 	r->time_offset_ms = json_integer_value(json_object_get(o, "time_offset"));

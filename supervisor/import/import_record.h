@@ -27,7 +27,7 @@ struct import_record {
 	char			 url_hash[17];	/* it is for this destination and no other of the same name */
 	int64_t			 started_ms, ended_ms;
 	uint64_t		 cursor;	/* of the destination when it began */
-	uint64_t		 rows, rejected, files;
+	uint64_t		 rows, rejected, skipped, files;
 	char			*error;		/* NULL: none */
 	/* what was asked for */
 	char			**only, **company_ids, **location_ids;	/* NULL-ended, or NULL */

@@ -475,9 +475,10 @@ flags_out_of_range_are_named(void **state)
 	assert_int_equal(config_load(&c, &flags, &err), -1);
 	assert_string_equal(err.text, "open /nonexistent/eds.conf: No such file or directory");
 	flags.config_file = NULL;
-	flags.schema_validator = "rules";
+	flags.schema_validator = "/nonexistent/rules";
 	assert_int_equal(config_load(&c, &flags, &err), -1);
 	assert_int_equal(err.code, ERR_CONFIG);
+	assert_string_equal(err.text, "schema_validator: /nonexistent/rules: No such file or directory");
 	forget(f);
 }
 
@@ -546,6 +547,7 @@ every_option_stands_in_the_sample_and_in_the_page(void **state)
 	const struct fixture *f = *state;
 	struct config_flags flags = flags_of(f);
 	char *sample = slurp("etc/eds.conf"), *page = slurp("supervisor/config/eds.conf.5"), line[128];
+	const char *at;
 	struct buf all = { 0 };
 	struct config *c;
 	size_t n;
@@ -570,6 +572,10 @@ every_option_stands_in_the_sample_and_in_the_page(void **state)
 	assert_int_equal(c->n_destinations, 0);
 	config_free(&c);
 	uncomment(sample, &all);
+	/* the one thing that is looked at where it lies */
+	at = strstr(buf_cstr(&all), "schema_validator = ");
+	assert_non_null(at);
+	all.data[at - buf_cstr(&all)] = '#';
 	put(f, "eds.conf", buf_cstr(&all), 0600);
 	c = load(&flags);
 	assert_int_equal(c->n_destinations, 1);
@@ -579,6 +585,52 @@ every_option_stands_in_the_sample_and_in_the_page(void **state)
 	buf_free(&all);
 	free(sample);
 	free(page);
+	forget(f);
+}
+
+static void
+rules_are_read_with_the_configuration(void **state)
+{
+	const struct fixture *f = *state;
+	struct config_flags flags = flags_of(f);
+	struct config *a, *b, *none;
+	struct err err;
+	char dir[128], file[200], conf[300];
+
+	path_of(f, "rules", dir);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	put(f, "rules/config.json", "{\"order\": {\"schema\": \"o.json\"}}", 0600);
+	put(f, "rules/o.json", "{\"type\": \"object\"}", 0600);
+	none = load(&flags);
+	assert_null(none->rules);
+	(void)snprintf(conf, sizeof(conf), "[server]\nschema_validator = %s\n", dir);
+	put(f, "eds.conf", conf, 0600);
+	a = load(&flags);
+	b = load(&flags);
+	assert_non_null(strstr(a->rules, "\"o.json\":{\"type\": \"object\"}"));
+	assert_string_equal(a->schema_validator, dir);
+	assert_true(config_same_rules(a, b));
+	assert_false(config_same_rules(a, none));
+	config_free(&b);
+	put(f, "rules/o.json", "{\"type\": \"array\"}", 0600);
+	b = load(&flags);
+	assert_false(config_same_rules(a, b));
+	config_free(&b);
+	put(f, "rules/o.json", "{\"type\": \"text\"}", 0600);
+	assert_int_equal(config_load(&b, &flags, &err), -1);
+	assert_int_equal(err.code, ERR_CONFIG);
+	(void)snprintf(conf, sizeof(conf), "schema_validator: %s: config.json: table \"order\": schema \"o.json\": o.json#/type: must be ", dir);
+	assert_int_equal(strncmp(err.text, conf, strlen(conf)), 0);
+	flags.schema_validator = "/nonexistent";
+	assert_int_equal(config_load(&b, &flags, &err), -1);
+	assert_string_equal(err.text, "schema_validator: /nonexistent: No such file or directory");
+	config_free(&a);
+	config_free(&none);
+	(void)snprintf(file, sizeof(file), "%s/o.json", dir);
+	assert_int_equal(unlink(file), 0);
+	(void)snprintf(file, sizeof(file), "%s/config.json", dir);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(dir), 0);
 	forget(f);
 }
 
@@ -615,6 +667,7 @@ main(void)
 		cmocka_unit_test(flags_out_of_range_are_named),
 		cmocka_unit_test(a_changed_section_is_not_the_same_and_others_are),
 		cmocka_unit_test(every_option_stands_in_the_sample_and_in_the_page),
+		cmocka_unit_test(rules_are_read_with_the_configuration),
 		cmocka_unit_test(a_relative_data_dir_starts_from_here),
 	};
 

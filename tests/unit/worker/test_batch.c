@@ -163,7 +163,7 @@ malformed_events_are_told_apart_and_others_can_be_removed(void **state)
 		assert_int_equal(b.n, 6);
 		assert_int_equal(intake_events(in), 0);
 		buf_reset(&refused);
-		assert_int_equal(batch_parse(&b, &none, note_refused, &refused, &err), 0);
+		assert_int_equal(batch_parse(&b, &none, NULL, note_refused, &refused, &err), 0);
 		assert_string_equal(buf_cstr(&refused), "1 6 ");
 		assert_live(&b, "2 3 4 5 ");
 		batch_remove(&b, 1);
@@ -177,6 +177,48 @@ malformed_events_are_told_apart_and_others_can_be_removed(void **state)
 		assert_int_equal(b.n, 0);
 	}
 	buf_free(&refused);
+	batch_free(&b);
+	intake_free(&in);
+}
+
+/* Held back: seen by nobody but the log, and counted per reason; the others keep their order. */
+static void
+what_the_rules_hold_back_is_counted_and_not_live(void **state)
+{
+	static const char	 rules[] = "{\"folder\":\"/r\",\"config\":{\"t\":{\"schema\":\"s.json\",\"path\":\"x/{{index .key 0}}\"}},"
+	    "\"files\":{\"s.json\":{\"properties\":{\"key\":{\"items\":{\"pattern\":\"^k[1-4]$\"},\"not\":{\"type\":\"array\",\"contains\":{\"const\":\"k2\"}}}}}}}";
+	struct batch_rules	 r = rules_of(0, 0, 0, 0);
+	struct intake		*in = intake_new(100, 100000);
+	struct gate		*gate = NULL;
+	struct batch		 b = { 0 };
+	struct buf		 refused = { 0 };
+	struct skip		 none = { 0 };
+	struct log		 log;
+	struct err		 err;
+
+	(void)state;
+	log_init(LOG_ERROR, false, NULL);
+	log_make(&log, "test", NULL);
+	assert_int_equal(gate_new(&gate, SLICE(rules), &log, &err), 0);
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t seq = 1; seq <= 5; seq++)
+			add_good(in, seq);
+		add(in, 6, "{\"operation\":\"DELETE\",\"table\":\"u\",\"key\":[\"k1\"]}", 1);
+		/* without a key there is no path */
+		add(in, 7, "{\"operation\":\"INSERT\",\"table\":\"t\",\"after\":{\"id\":\"1\"}}", 1);
+		assert_int_equal(batch_take(&b, in, &r, &err), 0);
+		assert_int_equal(batch_parse(&b, &none, gate, note_refused, &refused, &err), 0);
+		assert_live(&b, "1 3 4 ");
+		assert_true(slice_is(b.live[0].path, "x/k1") && slice_is(b.live[2].path, "x/k4"));
+		assert_int_equal(b.held_back[RULES_FIT], 3);
+		assert_int_equal(b.held_back[RULES_NONE], 1);
+		assert_int_equal(b.held_back[RULES_DIFFER], 2);
+		assert_int_equal(b.held_back[RULES_FAILED], 1);
+		batch_done(&b, in);
+	}
+	assert_int_equal(refused.len, 0);
+	buf_free(&refused);
+	gate_free(&gate);
 	batch_free(&b);
 	intake_free(&in);
 }
@@ -235,6 +277,7 @@ main(void)
 		cmocka_unit_test(h08_a_lone_event_is_due_at_once),
 		cmocka_unit_test(a_floor_holds_until_age_size_or_hurry),
 		cmocka_unit_test(malformed_events_are_told_apart_and_others_can_be_removed),
+		cmocka_unit_test(what_the_rules_hold_back_is_counted_and_not_live),
 		cmocka_unit_test(a_batch_is_no_larger_than_the_rules_allow),
 		cmocka_unit_test(pauses_double_up_to_a_limit_with_jitter),
 	};
