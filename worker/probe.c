@@ -22,23 +22,11 @@ run_test(struct life *l, struct err *err)
 	return rc;
 }
 
-/* Drivers say that they go on trying, as a delivery does; a test does not. */
-static struct slice
-without_promise(const char *text)
-{
-	const struct slice	 promise = SLICE("; it is tried again");
-	struct slice		 s = slice_of(text);
-
-	if (s.n > promise.n && memcmp(s.p + s.n - promise.n, promise.p, promise.n) == 0)
-		s.n -= promise.n;
-	return slice_trim(s);
-}
-
 static void
 send_tested(struct life *l, bool fine, bool config, const char *text)
 {
 	report_send(l->w->report, IPC_TESTED, &(union ipc_body){
-		.tested = { .fine = fine, .config = config, .reason = without_promise(text) } });
+		.tested = { .fine = fine, .config = config, .reason = slice_of(text) } });
 }
 
 void *

@@ -117,32 +117,32 @@ static enum drv_result
 trouble(const struct drv *drv, const char *what, struct err *err)
 {
 	int		 e = errno;
-	const char	*remedy = "";
+	const char	*remedy = NULL;
 
 	switch (e) {
 	case ENOSPC:
-		remedy = "; free some space there, delivery then goes on by itself";
+		remedy = "free some space there, delivery then goes on by itself";
 		break;
 	case EDQUOT:
-		remedy = "; raise the quota or remove files, delivery then goes on by itself";
+		remedy = "raise the quota or remove files, delivery then goes on by itself";
 		break;
 	case ENOENT:
-		remedy = "; the directory is gone: create or mount it again, delivery then goes on by itself";
+		remedy = "the directory is gone: create or mount it again, delivery then goes on by itself";
 		break;
 	case EROFS:
-		remedy = "; mount the file system for writing, delivery then goes on by itself";
+		remedy = "mount the file system for writing, delivery then goes on by itself";
 		break;
 	case EACCES:
 	case EPERM:
-		remedy = "; give the user that eds runs as the right to write there, delivery then goes on by itself";
+		remedy = "give the user that eds runs as the right to write there, delivery then goes on by itself";
 		break;
 	case EIO:
-		remedy = "; the disk reports errors: look at the kernel's log";
+		remedy = "the disk reports errors: look at the kernel's log";
 		break;
 	}
 	errno = e;
 	(void)err_sys(err, "%s in %s", what, drv->dir);
-	(void)snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text), "%s", remedy);
+	err_remedy(err, remedy);
 	return DRV_RETRY;
 }
 

@@ -130,8 +130,7 @@ static enum drv_result
 refuse_reader(struct drv *d, struct err *err)
 {
 	d->lost = true;
-	err_set(err, ERR_TEMPORARY, "%s: this server only reads (innodb_read_only); it is tried again, in case its name moves "
-	    "to the one that writes", d->store.where);
+	err_set(err, ERR_TEMPORARY, "%s: this server only reads (innodb_read_only); name the one that writes", d->store.where);
 	return DRV_RETRY;
 }
 

@@ -13,14 +13,11 @@
 #define REJECT(number, remedy)		{ NULL, number, DRV_REJECT, DRV_REJECT, ERR_INVALID, remedy, false }
 #define STALE(number, remedy)		{ NULL, number, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, remedy, true }
 
-#define LOST		"the connection is made anew"
-#define BUSY		"the whole batch is tried again"
-#define READ_ONLY	"it is tried again on a new connection; if it stays so, name the server that takes writes"
-#define ROOM		"make room on the server's disk; it is tried again"
-#define LIMIT		"raise the limit or end other sessions; it is tried again"
+#define READ_ONLY	"if it stays so, name the server that takes writes"
+#define ROOM		"make room on the server's disk"
+#define LIMIT		"raise the limit or end other sessions"
 #define GRANT		"grant the user what is missing (SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP on the database)"
 #define ROW		"the table does not accept this row"
-#define AGAIN		"it is tried again"
 #define SCHEMA		"the table has changed; it is read anew"
 
 /* MySQL's own, which the library's header does not have. */
@@ -45,16 +42,16 @@ enum {
 
 static const struct sql_verdict	verdicts[] = {
 	/* by the server's number */
-	RETRY(ER_LOCK_DEADLOCK, ERR_TEMPORARY, BUSY),
-	RETRY(ER_LOCK_WAIT_TIMEOUT, ERR_TEMPORARY, BUSY),
-	RETRY(MY_NOWAIT, ERR_TEMPORARY, BUSY),
-	RETRY(MY_QUERY_TIME, ERR_TEMPORARY, BUSY),
-	RETRY(ER_QUERY_INTERRUPTED, ERR_TEMPORARY, BUSY),
-	RETRY(ER_STATEMENT_TIMEOUT, ERR_TEMPORARY, BUSY),
-	RETRY(ER_ERROR_DURING_COMMIT, ERR_TEMPORARY, BUSY),
-	RETRY(MY_GROUP_HOOK, ERR_TEMPORARY, BUSY),
-	RETRY(MY_GROUP_ROLLBACK, ERR_TEMPORARY, BUSY),
-	RETRY(ER_CHECKREAD, ERR_TEMPORARY, BUSY),
+	RETRY(ER_LOCK_DEADLOCK, ERR_TEMPORARY, NULL),
+	RETRY(ER_LOCK_WAIT_TIMEOUT, ERR_TEMPORARY, NULL),
+	RETRY(MY_NOWAIT, ERR_TEMPORARY, NULL),
+	RETRY(MY_QUERY_TIME, ERR_TEMPORARY, NULL),
+	RETRY(ER_QUERY_INTERRUPTED, ERR_TEMPORARY, NULL),
+	RETRY(ER_STATEMENT_TIMEOUT, ERR_TEMPORARY, NULL),
+	RETRY(ER_ERROR_DURING_COMMIT, ERR_TEMPORARY, NULL),
+	RETRY(MY_GROUP_HOOK, ERR_TEMPORARY, NULL),
+	RETRY(MY_GROUP_ROLLBACK, ERR_TEMPORARY, NULL),
+	RETRY(ER_CHECKREAD, ERR_TEMPORARY, NULL),
 	RETRY(ER_LOCK_TABLE_FULL, ERR_TEMPORARY, LIMIT),
 	RETRY(ER_OUTOFMEMORY, ERR_TEMPORARY, LIMIT),
 	RETRY(ER_OUT_OF_SORTMEMORY, ERR_TEMPORARY, LIMIT),
@@ -63,21 +60,21 @@ static const struct sql_verdict	verdicts[] = {
 	RETRY(ER_CON_COUNT_ERROR, ERR_TEMPORARY, LIMIT),
 	RETRY(ER_TOO_MANY_USER_CONNECTIONS, ERR_TEMPORARY, LIMIT),
 	RETRY(ER_USER_LIMIT_REACHED, ERR_TEMPORARY, LIMIT),
-	RETRY(ER_HOST_IS_BLOCKED, ERR_TEMPORARY, "unblock this machine with FLUSH HOSTS; it is tried again"),
+	RETRY(ER_HOST_IS_BLOCKED, ERR_TEMPORARY, "unblock this machine with FLUSH HOSTS"),
 	RETRY(ER_OPTION_PREVENTS_STATEMENT, ERR_TEMPORARY, READ_ONLY),
 	RETRY(ER_READ_ONLY_MODE, ERR_TEMPORARY, READ_ONLY),
 	RETRY(MY_NOT_A_WRITER, ERR_TEMPORARY, READ_ONLY),
-	RETRY(ER_UNKNOWN_COM_ERROR, ERR_TEMPORARY, AGAIN),
+	RETRY(ER_UNKNOWN_COM_ERROR, ERR_TEMPORARY, NULL),
 	RETRY(ER_DISK_FULL, ERR_FULL, ROOM),
 	RETRY(ER_RECORD_FILE_FULL, ERR_FULL, ROOM),
 	RETRY(ER_ERROR_ON_WRITE, ERR_FULL, ROOM),
 	RETRY(ER_GET_ERRNO, ERR_IO, ROOM),
-	RETRY(ER_SERVER_SHUTDOWN, ERR_TEMPORARY, LOST),
-	RETRY(ER_NORMAL_SHUTDOWN, ERR_TEMPORARY, LOST),
-	RETRY(ER_SHUTDOWN_COMPLETE, ERR_TEMPORARY, LOST),
-	RETRY(ER_CONNECTION_KILLED, ERR_TEMPORARY, LOST),
-	RETRY(MY_SESSION_KILLED, ERR_TEMPORARY, LOST),
-	RETRY(MY_DISCONNECTED, ERR_TEMPORARY, LOST),
+	RETRY(ER_SERVER_SHUTDOWN, ERR_TEMPORARY, NULL),
+	RETRY(ER_NORMAL_SHUTDOWN, ERR_TEMPORARY, NULL),
+	RETRY(ER_SHUTDOWN_COMPLETE, ERR_TEMPORARY, NULL),
+	RETRY(ER_CONNECTION_KILLED, ERR_TEMPORARY, NULL),
+	RETRY(MY_SESSION_KILLED, ERR_TEMPORARY, NULL),
+	RETRY(MY_DISCONNECTED, ERR_TEMPORARY, NULL),
 	STALE(ER_NO_SUCH_TABLE, SCHEMA),
 	STALE(ER_BAD_FIELD_ERROR, SCHEMA),
 	STALE(ER_TABLE_DEF_CHANGED, SCHEMA),
@@ -115,19 +112,19 @@ static const struct sql_verdict	verdicts[] = {
 	REJECT(MY_CHECK, ROW),
 
 	/* by the library's number */
-	RETRY(CR_CONNECTION_ERROR, ERR_TEMPORARY, AGAIN),
-	RETRY(CR_CONN_HOST_ERROR, ERR_TEMPORARY, AGAIN),
-	RETRY(CR_UNKNOWN_HOST, ERR_TEMPORARY, AGAIN),
-	RETRY(CR_SERVER_GONE_ERROR, ERR_TEMPORARY, LOST),
-	RETRY(CR_SERVER_LOST, ERR_TEMPORARY, LOST),
-	RETRY(CR_SERVER_LOST_EXTENDED, ERR_TEMPORARY, LOST),
-	RETRY(CR_OUT_OF_MEMORY, ERR_NOMEM, AGAIN),
+	RETRY(CR_CONNECTION_ERROR, ERR_TEMPORARY, NULL),
+	RETRY(CR_CONN_HOST_ERROR, ERR_TEMPORARY, NULL),
+	RETRY(CR_UNKNOWN_HOST, ERR_TEMPORARY, NULL),
+	RETRY(CR_SERVER_GONE_ERROR, ERR_TEMPORARY, NULL),
+	RETRY(CR_SERVER_LOST, ERR_TEMPORARY, NULL),
+	RETRY(CR_SERVER_LOST_EXTENDED, ERR_TEMPORARY, NULL),
+	RETRY(CR_OUT_OF_MEMORY, ERR_NOMEM, NULL),
 	CONFIG(CR_AUTH_PLUGIN_CANNOT_LOAD, "let the account sign in by one of mysql_native_password, caching_sha2_password, "
 	    "sha256_password and ed25519"),
 
 	/* by what the state begins with */
-	{ "08", 0, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, LOST, false },
-	{ "40", 0, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, BUSY, false },
+	{ "08", 0, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, NULL, false },
+	{ "40", 0, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, NULL, false },
 	{ "22", 0, DRV_REJECT, DRV_REJECT, ERR_INVALID, ROW, false },
 	{ "23", 0, DRV_REJECT, DRV_REJECT, ERR_INVALID, ROW, false },
 	{ "45", 0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "a trigger refuses this row", false },
@@ -203,7 +200,7 @@ is_certificate(struct my_fault f)
 static const struct sql_verdict	untrusted = { NULL, CR_SSL_CONNECTION_ERROR, DRV_CONFIG, DRV_RETRY, ERR_CONFIG,
 	"name the authority with ssl-ca=FILE in the URL, or turn the check off with tls=skip-verify, or encryption with "
 	"tls=false", false };
-static const struct sql_verdict	unknown = { NULL, 0, DRV_RETRY, DRV_RETRY, ERR_IO, AGAIN, false };
+static const struct sql_verdict	unknown = { NULL, 0, DRV_RETRY, DRV_RETRY, ERR_IO, NULL, false };
 
 static const struct sql_verdict *
 verdict_of(struct my_fault f)
@@ -234,7 +231,8 @@ my_result(struct drv *d, struct my_fault f, const char *doing, struct sql_blame 
 	if (blame != NULL && v->stale)
 		blame->stale = true;
 	my_redact(&text, f);
-	err_set(err, v->code, "%s: %s: %s (error %u); %s", d->store.where, doing, buf_cstr(&text), f.number, v->remedy);
+	err_set(err, v->code, "%s: %s: %s (error %u)", d->store.where, doing, buf_cstr(&text), f.number);
+	err_remedy(err, v->remedy);
 	buf_free(&text);
 	return r;
 }

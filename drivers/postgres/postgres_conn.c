@@ -70,7 +70,7 @@ pg_disconnect(struct drv *d)
 static enum drv_result
 lost(struct drv *d, const char *why, struct err *err)
 {
-	err_set(err, ERR_TEMPORARY, "%s: %s; it is tried again", d->url.where, why);
+	err_set(err, ERR_TEMPORARY, "%s: %s", d->url.where, why);
 	pg_disconnect(d);
 	return DRV_RETRY;
 }
@@ -111,7 +111,7 @@ shake_hands(struct drv *d, PGconn *conn, struct err *err)
 
 	for (;;) {
 		if (!wait_socket(d, conn, events, until)) {
-			err_set(err, ERR_TEMPORARY, "%s: connecting: no answer; it is tried again", d->url.where);
+			err_set(err, ERR_TEMPORARY, "%s: connecting: no answer", d->url.where);
 			return DRV_RETRY;
 		}
 		switch (PQconnectPoll(conn)) {

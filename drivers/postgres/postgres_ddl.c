@@ -134,7 +134,7 @@ pg_ddl(struct drv *d, const char *sql, struct err *err)
 	bool		 lost;
 
 	if (PQsendQuery(d->conn, sql) != 1 || !pg_flush_all(d, err)) {
-		err_set(err, ERR_TEMPORARY, "%s: changing a table: the connection was lost; it is tried again", d->url.where);
+		err_set(err, ERR_TEMPORARY, "%s: changing a table: the connection was lost", d->url.where);
 		return DRV_RETRY;
 	}
 	while ((res = pg_result(d, &lost, err)) != NULL) {
@@ -162,7 +162,7 @@ pg_check_privileges(struct drv *d, struct err *err)
 		    d->url.where, PQgetvalue(res, 0, 0));
 		r = DRV_CONFIG;
 	} else if (strcmp(PQgetvalue(res, 0, 2), "on") == 0) {
-		err_set(err, ERR_TEMPORARY, "%s: the server is read-only, a standby perhaps; it is tried again", d->url.where);
+		err_set(err, ERR_TEMPORARY, "%s: the server is read-only, a standby perhaps", d->url.where);
 		r = DRV_RETRY;
 	}
 	PQclear(res);

@@ -11,42 +11,41 @@
 #include "drivers/postgres/postgres_private.h"
 #include "drivers/sql/verdict.h"
 
-#define AGAIN	"it is tried again"
 #define RETRY	DRV_RETRY, DRV_RETRY, ERR_TEMPORARY
 
 static const struct sql_verdict	verdicts[] = {
-	{ "08",	   0, RETRY, AGAIN, false },
+	{ "08",	   0, RETRY, NULL, false },
 	{ "21000", 0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "the table does not accept this row", false },
 	{ "22",	   0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "the column cannot hold this value", false },
 	{ "23",	   0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "the table does not accept this row", false },
-	{ "25006", 0, RETRY, "the server is read-only, a standby perhaps; " AGAIN, false },
-	{ "25",	   0, RETRY, AGAIN, false },
-	{ "26000", 0, RETRY, AGAIN, true },
+	{ "25006", 0, RETRY, "the server is read-only, a standby perhaps", false },
+	{ "25",	   0, RETRY, NULL, false },
+	{ "26000", 0, RETRY, NULL, true },
 	{ "2BP01", 0, DRV_CONFIG, DRV_CONFIG, ERR_CONFLICT, "drop what depends on the table, or import with --no-delete", false },
 	{ "28",	   0, DRV_CONFIG, DRV_RETRY, ERR_AUTH, "check user and password in the URL, and pg_hba.conf", false },
 	{ "3D000", 0, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "create the database, or name another in the URL", false },
 	{ "3F000", 0, DRV_CONFIG, DRV_CONFIG, ERR_CONFIG, "create the schema, or name another by search_path in the URL", false },
-	{ "40",	   0, RETRY, AGAIN, false },
+	{ "40",	   0, RETRY, NULL, false },
 	{ "42501", 0, DRV_CONFIG, DRV_CONFIG, ERR_AUTH, "grant the role of the URL that privilege, then restart the worker", false },
-	{ "42P01", 0, DRV_RETRY, DRV_RETRY, ERR_CONFLICT, AGAIN, true },
-	{ "42703", 0, DRV_RETRY, DRV_RETRY, ERR_CONFLICT, AGAIN, true },
-	{ "42804", 0, DRV_RETRY, DRV_RETRY, ERR_CONFLICT, AGAIN, true },
+	{ "42P01", 0, DRV_RETRY, DRV_RETRY, ERR_CONFLICT, NULL, true },
+	{ "42703", 0, DRV_RETRY, DRV_RETRY, ERR_CONFLICT, NULL, true },
+	{ "42804", 0, DRV_RETRY, DRV_RETRY, ERR_CONFLICT, NULL, true },
 	{ "42P10", 0, DRV_CONFIG, DRV_CONFIG, ERR_CONFIG, "give the table its primary key again, or import it anew", true },
-	{ "42P05", 0, RETRY, AGAIN, true },
+	{ "42P05", 0, RETRY, NULL, true },
 	{ "42846", 0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "the column cannot hold this value", false },
 	{ "42",	   0, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "look at the tables and triggers of the database", false },
 	{ "428C9", 0, DRV_CONFIG, DRV_CONFIG, ERR_CONFIG, "a generated column cannot take EDS's values; make it a plain one", false },
 	{ "44000", 0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "the table does not accept this row", false },
-	{ "53100", 0, DRV_RETRY, DRV_RETRY, ERR_FULL, "make room on the server's disk; " AGAIN, false },
-	{ "53",	   0, RETRY, AGAIN, false },
+	{ "53100", 0, DRV_RETRY, DRV_RETRY, ERR_FULL, "make room on the server's disk", false },
+	{ "53",	   0, RETRY, NULL, false },
 	{ "54",	   0, DRV_REJECT, DRV_REJECT, ERR_TOOBIG, "this is more than PostgreSQL can hold", false },
-	{ "55P03", 0, RETRY, "another session holds a lock on the table; " AGAIN, false },
-	{ "55",	   0, RETRY, AGAIN, false },
-	{ "57",	   0, RETRY, AGAIN, false },
-	{ "58",	   0, RETRY, AGAIN, false },
-	{ "F0",	   0, RETRY, AGAIN, false },
+	{ "55P03", 0, RETRY, "another session holds a lock on the table", false },
+	{ "55",	   0, RETRY, NULL, false },
+	{ "57",	   0, RETRY, NULL, false },
+	{ "58",	   0, RETRY, NULL, false },
+	{ "F0",	   0, RETRY, NULL, false },
 	{ "P0",	   0, DRV_REJECT, DRV_REJECT, ERR_INVALID, "a trigger of the table does not accept this row", false },
-	{ "XX",	   0, RETRY, AGAIN, false },
+	{ "XX",	   0, RETRY, NULL, false },
 };
 
 bool
@@ -57,18 +56,23 @@ pg_state_is(const PGresult *res, const char *prefix)
 	return state != NULL && strncmp(state, prefix, strlen(prefix)) == 0;
 }
 
-/* A message on one line; with `mask`, what stands in quotes is left away. */
+/* A message of one or more lines on one; with `mask`, what stands in quotes is left away. */
 static void
 add_words(struct buf *b, const char *text, bool mask)
 {
 	bool	inside = false;
+	size_t	n;
 
 	for (; *text != '\0'; text++) {
 		if (mask && *text == '"') {
 			buf_adds(b, inside ? "" : "\"...\"");
 			inside = !inside;
+		} else if (*text == '\n') {
+			n = strspn(text, "\n\t ");
+			buf_adds(b, text[n] == '\0' ? "" : ". ");
+			text += n - 1;
 		} else if (!inside) {
-			buf_addc(b, *text == '\n' || *text == '\t' ? ' ' : *text);
+			buf_addc(b, *text == '\t' ? ' ' : *text);
 		}
 	}
 }
@@ -80,12 +84,13 @@ decide(struct drv *d, const char *state, const char *words, struct sql_blame *bl
 	enum drv_result		 r;
 
 	if (v == NULL) {
-		err_set(err, ERR_IO, "%s: %s: %s (SQLSTATE %s); " AGAIN, d->url.where, doing, words, state);
+		err_set(err, ERR_IO, "%s: %s: %s (SQLSTATE %s)", d->url.where, doing, words, state);
 		return DRV_RETRY;
 	}
 	r = d->opened ? v->running : v->opening;
-	err_set(err, v->code, "%s: %s: %s (SQLSTATE %s); %s", d->url.where, doing, words, state,
-	    r == DRV_RETRY && v->opening == DRV_CONFIG ? AGAIN : v->remedy);
+	err_set(err, v->code, "%s: %s: %s (SQLSTATE %s)", d->url.where, doing, words, state);
+	if (r != DRV_RETRY || v->opening != DRV_CONFIG)
+		err_remedy(err, v->remedy);
 	if (blame != NULL)
 		blame->stale = v->stale;
 	return r;
@@ -101,7 +106,7 @@ pg_fail(struct drv *d, const PGresult *res, struct sql_blame *blame, const char 
 	enum drv_result	 r;
 
 	if (state == NULL || text == NULL) {
-		err_set(err, ERR_IO, "%s: %s: the connection was lost; " AGAIN, d->url.where, doing);
+		err_set(err, ERR_IO, "%s: %s: the connection was lost", d->url.where, doing);
 		return DRV_RETRY;
 	}
 	add_words(&words, text, strncmp(state, "22", 2) == 0);
@@ -153,7 +158,7 @@ pg_fail_connect(struct drv *d, PGconn *conn, struct err *err)
 
 	if ((words = find_state(text, state)) != NULL) {
 		add_words(&line, words, false);
-		if ((end = strstr(buf_cstr(&line), " LOCATION: ")) != NULL)
+		if ((end = strstr(buf_cstr(&line), ". LOCATION: ")) != NULL)
 			*end = '\0';
 		r = decide(d, state, buf_cstr(&line), NULL, "connecting", err);
 	} else {
@@ -163,7 +168,7 @@ pg_fail_connect(struct drv *d, PGconn *conn, struct err *err)
 			err_set(err, ERR_CONFIG, "%s: connecting: %s; name the authority's file by sslrootcert in the URL, or turn "
 			    "the check off by sslmode=require", d->url.where, buf_cstr(&line));
 		} else {
-			err_set(err, ERR_TEMPORARY, "%s: connecting: %s; " AGAIN, d->url.where, buf_cstr(&line));
+			err_set(err, ERR_TEMPORARY, "%s: connecting: %s", d->url.where, buf_cstr(&line));
 		}
 	}
 	buf_free(&line);

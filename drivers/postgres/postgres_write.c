@@ -49,7 +49,7 @@ pg_forget(struct drv *d)
 enum drv_result
 pg_gone(struct drv *d, struct err *err)
 {
-	err_set(err, ERR_TEMPORARY, "%s: the connection was lost; it is tried again", d->url.where);
+	err_set(err, ERR_TEMPORARY, "%s: the connection was lost", d->url.where);
 	return DRV_RETRY;
 }
 

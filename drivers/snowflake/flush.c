@@ -309,7 +309,7 @@ take_id(struct drv *d, const struct snow_statement *st, struct err *err)
 		snow_abort(&d->session, p->id);
 		snow_session_drop(&d->session);
 		p->id[0] = '\0';
-		err_set(err, ERR_TEMPORARY, "an earlier statement is given up with its session; it is tried again");
+		err_set(err, ERR_TEMPORARY, "an earlier statement is given up with its session");
 		return DRV_RETRY;
 	}
 	*p = (struct snow_pending){ .hash = hash, .session = d->session.number };

@@ -126,7 +126,7 @@ upload(const struct transfer *t, const struct snow_stage *stage, bool *again_r, 
 		rc = DRV_STORED;
 	} else {
 		*again_r = wants_credentials(stage, answer.status);
-		err_set(err, ERR_TEMPORARY, "the upload to Snowflake's stage is answered with HTTP %ld; it is tried again",
+		err_set(err, ERR_TEMPORARY, "the upload to Snowflake's stage is answered with HTTP %ld",
 		    answer.status);
 	}
 	snow_upload_free(&u);

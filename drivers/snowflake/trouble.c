@@ -123,10 +123,10 @@ snow_login_refused(const struct snow_account *a, const struct snow_key *key, con
 #define ROW(n, remedy)	{ NULL, n, DRV_CONFIG, DRV_REJECT, ERR_INVALID, remedy, false }
 
 static const struct sql_verdict	verdicts[] = {
-	BY_NUMBER(604, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "the statement was cancelled; it is tried again"),
-	BY_NUMBER(603, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "an internal error of Snowflake; it is tried again"),
-	BY_NUMBER(625, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "too many statements wait for the table; it is tried again"),
-	BY_NUMBER(630, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "it took too long; it is tried again: a larger warehouse may help"),
+	BY_NUMBER(604, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "the statement was cancelled"),
+	BY_NUMBER(603, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "an internal error of Snowflake"),
+	BY_NUMBER(625, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "too many statements wait for the table"),
+	BY_NUMBER(630, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "it took too long; a larger warehouse may help"),
 	BY_NUMBER(606, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "no warehouse is running for the session: name one that the role may use with "
 	    "warehouse= in the URL, or resume it (ALTER WAREHOUSE ... RESUME)"),
 	BY_NUMBER(90073, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "the warehouse is suspended and does not resume by itself: ALTER WAREHOUSE ... RESUME, "
@@ -135,7 +135,7 @@ static const struct sql_verdict	verdicts[] = {
 	BY_NUMBER(90105, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "the session has no database or schema: name them in the URL"),
 	BY_NUMBER(90106, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "the session has no schema: name it in the URL"),
 	BY_NUMBER(3001, DRV_CONFIG, DRV_RETRY, ERR_CONFIG, "the role lacks a privilege: grant it"),
-	BY_NUMBER(90064, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "the account or warehouse is at its limit; it is tried again"),
+	BY_NUMBER(90064, DRV_RETRY, DRV_RETRY, ERR_TEMPORARY, "the account or warehouse is at its limit"),
 	STALE(904, DRV_CONFIG, DRV_RETRY, ERR_CONFLICT, "a column is not there; the catalogue is read anew"),
 	STALE(2003, DRV_CONFIG, DRV_RETRY, ERR_CONFLICT, "it does not exist, or the role may not use it; the catalogue is read anew"),
 	BY_NUMBER(8, DRV_BROKEN, DRV_BROKEN, ERR_INVALID, "the number of statements is not what was announced"),

@@ -211,9 +211,9 @@ bad_status(const struct snow_wire *w, const struct snow_call *c, long status, bo
 		return DRV_CONFIG;
 	}
 	if (status == 429 || status == 503)
-		err_set(err, ERR_TEMPORARY, "Snowflake is busy (HTTP %ld); it is tried again", status);
+		err_set(err, ERR_TEMPORARY, "Snowflake is busy (HTTP %ld)", status);
 	else
-		err_set(err, ERR_TEMPORARY, "Snowflake answers HTTP %ld; it is tried again", status);
+		err_set(err, ERR_TEMPORARY, "Snowflake answers HTTP %ld", status);
 	return sent ? DRV_UNSURE : DRV_RETRY;
 }
 

@@ -155,7 +155,7 @@ find_row(struct search *q, const struct sql_blame *blame, struct sql_row **row_r
 	r = try_rows(q, high);
 	if (r == DRV_STORED) {
 		q->out->err = q->why;
-		err_prefix(&q->out->err, "the batch was refused, its rows in a trial were not; it is tried again");
+		err_prefix(&q->out->err, "the batch was refused, its rows in a trial were not");
 		return DRV_RETRY;
 	}
 	return r == DRV_REJECT ? DRV_STORED : r;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "drivers/sql/number.h"
+#include "ipc/base/json_bytes.h"
 
 #define MAX_DIGITS	40	/* significant ones; more never fit any type */
 #define MAX_EXPONENT	100000
@@ -22,12 +23,6 @@ struct decimal {
 	long	 exponent;
 	char	 digits[MAX_DIGITS];
 };
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 static const char *
 digits_end(const char *p, const char *end)

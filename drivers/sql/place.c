@@ -356,8 +356,8 @@ version_put(struct sql_store *s, struct sql_target *at, struct err *err)
 			r = DRV_RETRY;
 	}
 	if (r == DRV_STORED && plan.what != SQL_PLAN_NOTHING) {
-		err_set(err, ERR_TEMPORARY, "table \"" SLICE_FMT "\" in %s still lacks columns after it was changed; "
-		    "it is tried again", SLICE_ARG(at->table->name), s->where);
+		err_set(err, ERR_TEMPORARY, "table \"" SLICE_FMT "\" in %s still lacks columns after it was changed",
+		    SLICE_ARG(at->table->name), s->where);
 		r = DRV_RETRY;
 	}
 	at->version->in_place = r == DRV_STORED;

@@ -13,7 +13,7 @@ struct sql_verdict {
 	enum drv_result	 opening;	/* in open() and test(): only there is a wrong password the operator's to mend */
 	enum drv_result	 running;
 	enum err_code	 code;
-	const char	*remedy;	/* for people, put behind the database's words */
+	const char	*remedy;	/* for people, put behind the database's words; NULL: it passes, or nobody knows */
 	bool		 stale;		/* a table or column is not as it was read: sql_blame.stale */
 };
 

@@ -144,14 +144,14 @@ struct verdict {
 };
 
 static const struct verdict	verdicts[] = {
-	{ SQLITE_BUSY,		DRV_RETRY,	ERR_TEMPORARY,	"another program holds the lock; it is tried again" },
-	{ SQLITE_LOCKED,	DRV_RETRY,	ERR_TEMPORARY,	"another program holds the lock; it is tried again" },
-	{ SQLITE_PROTOCOL,	DRV_RETRY,	ERR_TEMPORARY,	"another program holds the lock; it is tried again" },
-	{ SQLITE_INTERRUPT,	DRV_RETRY,	ERR_TEMPORARY,	"it is tried again" },
-	{ SQLITE_SCHEMA,	DRV_RETRY,	ERR_TEMPORARY,	"another program changed a table; it is tried again" },
-	{ SQLITE_NOMEM,		DRV_RETRY,	ERR_NOMEM,	"memory is short; it is tried again" },
-	{ SQLITE_IOERR,		DRV_RETRY,	ERR_IO,		"look at the disk; it is tried again" },
-	{ SQLITE_FULL,		DRV_RETRY,	ERR_FULL,	"make room on the disk; it is tried again" },
+	{ SQLITE_BUSY,		DRV_RETRY,	ERR_TEMPORARY,	"another program holds the lock" },
+	{ SQLITE_LOCKED,	DRV_RETRY,	ERR_TEMPORARY,	"another program holds the lock" },
+	{ SQLITE_PROTOCOL,	DRV_RETRY,	ERR_TEMPORARY,	"another program holds the lock" },
+	{ SQLITE_INTERRUPT,	DRV_RETRY,	ERR_TEMPORARY,	NULL },
+	{ SQLITE_SCHEMA,	DRV_RETRY,	ERR_TEMPORARY,	"another program changed a table" },
+	{ SQLITE_NOMEM,		DRV_RETRY,	ERR_NOMEM,	"memory is short" },
+	{ SQLITE_IOERR,		DRV_RETRY,	ERR_IO,		"look at the disk" },
+	{ SQLITE_FULL,		DRV_RETRY,	ERR_FULL,	"make room on the disk" },
 	{ SQLITE_CONSTRAINT,	DRV_REJECT,	ERR_INVALID,	"the table does not accept this row" },
 	{ SQLITE_MISMATCH,	DRV_REJECT,	ERR_INVALID,	"the table does not accept this row" },
 	{ SQLITE_TOOBIG,	DRV_REJECT,	ERR_TOOBIG,	"the row is larger than SQLite can hold" },
@@ -175,7 +175,8 @@ lite_result(struct drv *d, int rc, struct err *err, const char *doing)
 	why = d->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(d->db);
 	for (size_t i = 0; i < NELEM(verdicts); i++)
 		if (verdicts[i].rc == (rc & 0xff)) {
-			err_set(err, verdicts[i].code, "%s: %s: %s; %s", d->path, doing, why, verdicts[i].remedy);
+			err_set(err, verdicts[i].code, "%s: %s: %s", d->path, doing, why);
+			err_remedy(err, verdicts[i].remedy);
 			return verdicts[i].result;
 		}
 	err_set(err, ERR_IO, "%s: %s: %s (result code %d)", d->path, doing, why, rc);

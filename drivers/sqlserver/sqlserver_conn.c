@@ -286,7 +286,7 @@ finish(struct ms_conn *c, bool sent, ms_row_fn fn, void *arg, const char *doing,
 static enum drv_result
 not_connected(const struct ms_conn *c, struct err *err)
 {
-	err_set(err, ERR_TEMPORARY, "%s: the connection is gone; it is tried again", c->where);
+	err_set(err, ERR_TEMPORARY, "%s: the connection is gone", c->where);
 	return DRV_RETRY;
 }
 

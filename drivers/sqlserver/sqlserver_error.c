@@ -7,7 +7,6 @@
 
 #include "drivers/sqlserver/sqlserver_error.h"
 
-#define AGAIN		"it is tried again"
 #define SERVER		DRV_RETRY, DRV_RETRY, ERR_TEMPORARY
 #define OPERATOR	DRV_CONFIG, DRV_CONFIG, ERR_CONFIG
 #define ROW		DRV_CONFIG, DRV_REJECT, ERR_INVALID
@@ -15,38 +14,38 @@
 
 static const struct sql_verdict verdicts[] = {
 	/* locks, memory, somebody else */
-	{ NULL, 1205, SERVER, AGAIN, false },
-	{ NULL, 1222, SERVER, "somebody holds a lock for long; " AGAIN, false },
-	{ NULL, 3960, SERVER, AGAIN, false }, { NULL, 3961, SERVER, AGAIN, false },
-	{ NULL, 701, SERVER, AGAIN, false }, { NULL, 802, SERVER, AGAIN, false },
-	{ NULL, 1203, SERVER, AGAIN, false }, { NULL, 1204, SERVER, AGAIN, false },
-	{ NULL, 8645, SERVER, AGAIN, false }, { NULL, 8651, SERVER, AGAIN, false },
-	{ NULL, 17830, SERVER, AGAIN, false },
+	{ NULL, 1205, SERVER, NULL, false },
+	{ NULL, 1222, SERVER, "somebody holds a lock for long", false },
+	{ NULL, 3960, SERVER, NULL, false }, { NULL, 3961, SERVER, NULL, false },
+	{ NULL, 701, SERVER, NULL, false }, { NULL, 802, SERVER, NULL, false },
+	{ NULL, 1203, SERVER, NULL, false }, { NULL, 1204, SERVER, NULL, false },
+	{ NULL, 8645, SERVER, NULL, false }, { NULL, 8651, SERVER, NULL, false },
+	{ NULL, 17830, SERVER, NULL, false },
 
 	/* room */
-	{ NULL, 1105, DRV_RETRY, DRV_RETRY, ERR_FULL, "make room for the database; " AGAIN, false },
-	{ NULL, 1101, DRV_RETRY, DRV_RETRY, ERR_FULL, "make room for the database; " AGAIN, false },
-	{ NULL, 9002, DRV_RETRY, DRV_RETRY, ERR_FULL, "back up or enlarge the database's log; " AGAIN, false },
-	{ NULL, 40544, DRV_RETRY, DRV_RETRY, ERR_FULL, "raise the database's size limit; " AGAIN, false },
+	{ NULL, 1105, DRV_RETRY, DRV_RETRY, ERR_FULL, "make room for the database", false },
+	{ NULL, 1101, DRV_RETRY, DRV_RETRY, ERR_FULL, "make room for the database", false },
+	{ NULL, 9002, DRV_RETRY, DRV_RETRY, ERR_FULL, "back up or enlarge the database's log", false },
+	{ NULL, 40544, DRV_RETRY, DRV_RETRY, ERR_FULL, "raise the database's size limit", false },
 
 	/* failing over, starting, moving */
-	{ NULL, 3906, SERVER, "the database is read-only, as after a failover; " AGAIN, false },
-	{ NULL, 3908, SERVER, AGAIN, false }, { NULL, 3935, SERVER, AGAIN, false },
-	{ NULL, 615, SERVER, AGAIN, false }, { NULL, 904, SERVER, AGAIN, false }, { NULL, 922, SERVER, AGAIN, false },
-	{ NULL, 924, SERVER, AGAIN, false }, { NULL, 926, SERVER, AGAIN, false }, { NULL, 942, SERVER, AGAIN, false },
-	{ NULL, 945, SERVER, AGAIN, false }, { NULL, 976, SERVER, AGAIN, false }, { NULL, 978, SERVER, AGAIN, false },
-	{ NULL, 983, SERVER, AGAIN, false }, { NULL, 4221, SERVER, AGAIN, false },
-	{ NULL, 4060, SERVER, "check the database's name and the login's right to it; " AGAIN, false },
-	{ NULL, 6005, SERVER, AGAIN, false }, { NULL, 17142, SERVER, AGAIN, false },
+	{ NULL, 3906, SERVER, "the database is read-only, as after a failover", false },
+	{ NULL, 3908, SERVER, NULL, false }, { NULL, 3935, SERVER, NULL, false },
+	{ NULL, 615, SERVER, NULL, false }, { NULL, 904, SERVER, NULL, false }, { NULL, 922, SERVER, NULL, false },
+	{ NULL, 924, SERVER, NULL, false }, { NULL, 926, SERVER, NULL, false }, { NULL, 942, SERVER, NULL, false },
+	{ NULL, 945, SERVER, NULL, false }, { NULL, 976, SERVER, NULL, false }, { NULL, 978, SERVER, NULL, false },
+	{ NULL, 983, SERVER, NULL, false }, { NULL, 4221, SERVER, NULL, false },
+	{ NULL, 4060, SERVER, "check the database's name and the login's right to it", false },
+	{ NULL, 6005, SERVER, NULL, false }, { NULL, 17142, SERVER, NULL, false },
 
 	/* Azure: throttled, moved, paused */
-	{ NULL, 10928, SERVER, AGAIN, false }, { NULL, 10929, SERVER, AGAIN, false }, { NULL, 10936, SERVER, AGAIN, false },
-	{ NULL, 40143, SERVER, AGAIN, false }, { NULL, 40166, SERVER, AGAIN, false }, { NULL, 40197, SERVER, AGAIN, false },
-	{ NULL, 40501, SERVER, AGAIN, false }, { NULL, 40540, SERVER, AGAIN, false }, { NULL, 40549, SERVER, AGAIN, false },
-	{ NULL, 40550, SERVER, AGAIN, false }, { NULL, 40551, SERVER, AGAIN, false }, { NULL, 40552, SERVER, AGAIN, false },
-	{ NULL, 40553, SERVER, AGAIN, false }, { NULL, 40613, SERVER, AGAIN, false }, { NULL, 42108, SERVER, AGAIN, false },
-	{ NULL, 42109, SERVER, AGAIN, false }, { NULL, 49918, SERVER, AGAIN, false }, { NULL, 49919, SERVER, AGAIN, false },
-	{ NULL, 49920, SERVER, AGAIN, false },
+	{ NULL, 10928, SERVER, NULL, false }, { NULL, 10929, SERVER, NULL, false }, { NULL, 10936, SERVER, NULL, false },
+	{ NULL, 40143, SERVER, NULL, false }, { NULL, 40166, SERVER, NULL, false }, { NULL, 40197, SERVER, NULL, false },
+	{ NULL, 40501, SERVER, NULL, false }, { NULL, 40540, SERVER, NULL, false }, { NULL, 40549, SERVER, NULL, false },
+	{ NULL, 40550, SERVER, NULL, false }, { NULL, 40551, SERVER, NULL, false }, { NULL, 40552, SERVER, NULL, false },
+	{ NULL, 40553, SERVER, NULL, false }, { NULL, 40613, SERVER, NULL, false }, { NULL, 42108, SERVER, NULL, false },
+	{ NULL, 42109, SERVER, NULL, false }, { NULL, 49918, SERVER, NULL, false }, { NULL, 49919, SERVER, NULL, false },
+	{ NULL, 49920, SERVER, NULL, false },
 
 	/* only the operator can mend it */
 	{ NULL, 18456, OPERATOR, "correct user and password in the destination's URL", false },
@@ -76,10 +75,10 @@ static const struct sql_verdict verdicts[] = {
 	{ NULL, 468, OUR_TABLE, "two columns have different collations", false },
 
 	/* tables are not as they were when they were read */
-	{ NULL, 207, SERVER, "the table was changed meanwhile; " AGAIN, true },
-	{ NULL, 208, SERVER, "the table was changed meanwhile; " AGAIN, true },
-	{ NULL, 213, SERVER, "the table was changed meanwhile; " AGAIN, true },
-	{ NULL, 4902, SERVER, "the table was changed meanwhile; " AGAIN, true },
+	{ NULL, 207, SERVER, "the table was changed meanwhile", true },
+	{ NULL, 208, SERVER, "the table was changed meanwhile", true },
+	{ NULL, 213, SERVER, "the table was changed meanwhile", true },
+	{ NULL, 4902, SERVER, "the table was changed meanwhile", true },
 	{ NULL, 515, DRV_CONFIG, DRV_REJECT, ERR_INVALID, "the table does not accept this row", true },
 
 	/* the table's own rules: any other error up to severity 16 is the same */
@@ -92,8 +91,8 @@ static const struct sql_verdict verdicts[] = {
 };
 
 static const struct sql_verdict library[] = {
-	{ NULL, SYBETIME, SERVER, "the server did not answer in time; " AGAIN, false },
-	{ NULL, SYBEMEM, DRV_RETRY, DRV_RETRY, ERR_NOMEM, "memory is short; " AGAIN, false },
+	{ NULL, SYBETIME, SERVER, "the server did not answer in time", false },
+	{ NULL, SYBEMEM, DRV_RETRY, DRV_RETRY, ERR_NOMEM, "memory is short", false },
 };
 
 /* Everything from the marker on. */
@@ -136,14 +135,14 @@ static enum drv_result
 of_server(struct ms_conn *c, bool opening, const char *doing, struct err *err)
 {
 	static const struct sql_verdict	 row = { NULL, 0, ROW, "the table does not accept this row", false };
-	static const struct sql_verdict	 server = { NULL, 0, SERVER, AGAIN, false };
+	static const struct sql_verdict	 server = { NULL, 0, SERVER, NULL, false };
 	const struct sql_verdict	*v = sql_verdict_find(verdicts, NELEM(verdicts), NULL, c->number);
 
 	if (v == NULL)
 		v = c->severity <= 16 ? &row : &server;
 	c->stale = v->stale;
-	err_set(err, v->code, "%s: %s: %s (error %d); %s", c->where, doing, c->words, c->number,
-	    opening && v->opening == DRV_CONFIG && v->running == DRV_REJECT ? "look at the database" : v->remedy);
+	err_set(err, v->code, "%s: %s: %s (error %d)", c->where, doing, c->words, c->number);
+	err_remedy(err, opening && v->opening == DRV_CONFIG && v->running == DRV_REJECT ? "look at the database" : v->remedy);
 	return opening ? v->opening : v->running;
 }
 
@@ -157,11 +156,11 @@ of_library(const struct ms_conn *c, bool opening, const char *doing, struct err 
 		err_set(err, v->code, "%s: %s: %s", c->where, doing, v->remedy);
 	else if (opening && c->library != SYBECONN && c->url.encrypt == MS_ENCRYPT_ALL)
 		err_set(err, ERR_TEMPORARY, "%s: %s: the connection broke before the login: %s; the server may offer no "
-		    "encryption, or %s; " AGAIN, c->where, doing, c->words,
+		    "encryption, or %s", c->where, doing, c->words,
 		    c->url.verify ? "a certificate that is not trusted or is not for this host (see certificate and "
 		    "trustservercertificate)" : "one that this machine does not accept");
 	else
-		err_set(err, ERR_TEMPORARY, "%s: %s: %s; " AGAIN, c->where, doing, c->words);
+		err_set(err, ERR_TEMPORARY, "%s: %s: %s", c->where, doing, c->words);
 	return DRV_RETRY;
 }
 

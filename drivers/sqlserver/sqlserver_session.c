@@ -129,7 +129,7 @@ ms_session_open(struct drv *d, struct err *err)
 	if ((r = ms_batch(&d->conn, options, NULL, NULL, "setting the options of the session", err)) == DRV_STORED)
 		r = ms_batch(&d->conn, look, take_look, &f, "looking at the database", err);
 	if (r == DRV_STORED && !f.any) {
-		err_set(err, ERR_TEMPORARY, "%s: the server does not know the database it is in; it is tried again",
+		err_set(err, ERR_TEMPORARY, "%s: the server does not know the database it is in",
 		    d->conn.where);
 		r = DRV_RETRY;
 	}

@@ -58,6 +58,18 @@ err_prefix(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
+int
+err_remedy(struct err *err, const char *remedy)
+{
+	size_t	 n;
+
+	if (err == NULL || remedy == NULL)
+		return -1;
+	n = strlen(err->text);
+	(void)snprintf(err->text + n, sizeof(err->text) - n, "; %s", remedy);
+	return -1;
+}
+
 void
 bug(const char *fmt, ...)
 {

@@ -27,10 +27,11 @@ struct err {
 	char		text[1000];
 };
 
-/* All three return -1, so that `return err_set(...)` reads well.  A NULL err is allowed. */
+/* All four return -1, so that `return err_set(...)` reads well.  A NULL err is allowed. */
 int	err_set(struct err *, enum err_code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int	err_sys(struct err *, const char *fmt, ...) PRINTF_LIKE(2, 3);	/* appends ": " and errno's text */
 int	err_prefix(struct err *, const char *fmt, ...) PRINTF_LIKE(2, 3);	/* puts a context in front      */
+int	err_remedy(struct err *, const char *remedy);	/* appends what to do; NULL: nothing is to be done */
 
 /* Our own data contradicts itself: says so on stderr and aborts.  Never for input. */
 void	bug(const char *fmt, ...) PRINTF_LIKE(1, 2) NO_RETURN;

@@ -388,7 +388,7 @@ hear_trouble(struct child *c, const struct ipc_trouble_body *b)
 	c->stats.trouble_seq = b->seq;
 	/* A standing complaint is said ever more rarely. */
 	if (fresh || (b->reason.n > 0 && (b->attempts & (b->attempts - 1)) == 0))
-		log_warn(&c->log, "destination is in trouble (attempt %llu): %s", (unsigned long long)b->attempts, c->trouble);
+		log_warn(&c->log, "destination is in trouble and is tried again (attempt %llu): %s", (unsigned long long)b->attempts, c->trouble);
 	return 0;
 }
 

@@ -440,6 +440,15 @@ held_back(struct buf *out, const json_t *d, const struct text_style *style)
 }
 
 static void
+add_times(struct buf *b, const json_t *d, const char *name)
+{
+	if (num(d, name) == 1)
+		buf_adds(b, "once");
+	else
+		add_count(b, d, name, "times");
+}
+
+static void
 trouble_destination(struct buf *out, const json_t *d, const struct table *t, const struct text_style *style)
 {
 	const char	*name = str(d, "name");
@@ -448,7 +457,9 @@ trouble_destination(struct buf *out, const json_t *d, const struct table *t, con
 	trouble_state(out, d, style);
 	trouble_import(out, d, style);
 	if (!is(str(d, "trouble"), "")) {
-		buf_printf(&what, "cannot deliver (tried %.0f times): %s", num(d, "trouble_attempts"), str(d, "trouble"));
+		buf_adds(&what, "cannot deliver (tried ");
+		add_times(&what, d, "trouble_attempts");
+		buf_printf(&what, "): %s", str(d, "trouble"));
 		trouble(out, style, name, &what, "it keeps trying and loses nothing; details: edsctl why %s", name);
 	}
 	if (num(d, "quarantined") > 0) {
@@ -459,10 +470,7 @@ trouble_destination(struct buf *out, const json_t *d, const struct table *t, con
 	held_back(out, d, style);
 	if (t->gone[RESTARTS] && num(d, "restarts") > 0 && is(str(d, "state"), "running")) {
 		buf_adds(&what, "its worker was restarted ");
-		if (num(d, "restarts") == 1)
-			buf_adds(&what, "once");
-		else
-			add_count(&what, d, "restarts", "times");
+		add_times(&what, d, "restarts");
 		trouble(out, style, name, &what, "see why: edsctl why %s", name);
 	}
 	buf_free(&what);

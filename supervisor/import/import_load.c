@@ -347,7 +347,7 @@ hear_trouble(struct import *im, const struct ipc_trouble_body *b)
 
 	(void)snprintf(im->trouble, sizeof(im->trouble), SLICE_FMT, (int)(b->reason.n > 690 ? 690 : b->reason.n), b->reason.p);
 	if (fresh || (b->reason.n > 0 && (b->attempts & (b->attempts - 1)) == 0))
-		log_warn(&im->log, "the destination is in trouble (attempt %llu): %s", (unsigned long long)b->attempts, im->trouble);
+		log_warn(&im->log, "the destination is in trouble and is tried again (attempt %llu): %s", (unsigned long long)b->attempts, im->trouble);
 }
 
 /* What it still says about files is of no interest. */

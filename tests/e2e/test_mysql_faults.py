@@ -204,7 +204,7 @@ def test_the_database_is_restarted_under_load(own, how):
     with Load(shop.lab) as load:
         shop.lab.wait_until(lambda: load.count > 300, "events to flow")
         getattr(shop.server, how)()
-        wait_why(shop, "it is")        # "... it is tried again", "the connection is made anew"
+        shop.lab.wait_until(lambda: shop.lab.destination("shop")["trouble"], "the trouble to be said")
         shop.server.start()
         seen = load.count
         shop.lab.wait_until(lambda: load.count > seen + 300, "events to flow")

@@ -56,7 +56,7 @@ def test_what_passes_is_waited_for(shop, number):
 def test_a_server_that_is_away_comes_back(shop):
     shop.server.stop()
     shop.craft.send(*rows_of(shop.craft, 20))
-    assert "it is tried again" in shop.wait_why("127.0.0.1/eds: connecting")
+    assert "keeps trying" in shop.wait_why("127.0.0.1/eds: connecting")
     shop.server.start()
     shop.lab.wait_delivered("shop")
     check(shop, 20)

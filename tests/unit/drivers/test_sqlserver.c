@@ -564,7 +564,7 @@ without_the_servers_words_the_line_is_at_fault(void **state)
 
 	(void)state;
 	assert_int_equal(ms_verdict(&c, false, "writing", &err), DRV_RETRY);
-	assert_string_equal(err.text, "host/db: writing: the server did not answer in time; it is tried again");
+	assert_string_equal(err.text, "host/db: writing: the server did not answer in time");
 	c = (struct ms_conn){ .where = c.where, .library = 20002, .words = "connection failed",
 		.url = { .encrypt = MS_ENCRYPT_ALL, .verify = true } };
 	assert_int_equal(ms_verdict(&c, true, "connecting", &err), DRV_RETRY);
