@@ -9,7 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from tests.support import kafka_broker, lab as laboratory, natsd, releases     # noqa: E402
+from tests.support import kafka_broker, lab as laboratory, natsd, proc, releases     # noqa: E402
 from tests.support.postgres_fixtures import own_postgres, postgres_server, postgres_template   # noqa: E402,F401
 
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|: runtime error: ).*")
@@ -26,6 +26,8 @@ def programs():
 
 def judge(lab):
     """What must hold after every test, whatever it was about."""
+    if lab.killed:
+        proc.wait_until(lambda: not lab.orphans(), "the workers of a killed server to end")
     assert not lab.orphans(), "processes of an ended server still run"
     found = SANITIZER.search(lab.whole_log())
     assert not found, f"a sanitizer complains: {found and found.group(0)}"

@@ -80,7 +80,7 @@ class Lab:
         self.conf_path = os.path.join(self.dir, "eds.conf")
         self.nats = self.hq = self.eds = self._admin = None
         self.http_port = proc.free_port()
-        self._orphans = {}
+        self._orphans, self.killed = {}, False
 
     # ---- set-up and clean-up
 
@@ -225,7 +225,8 @@ class Lab:
         return self._end_eds(lambda: self.eds.stop(timeout))
 
     def kill_eds(self):
-        """SIGKILL, as a crash would be."""
+        """SIGKILL, as a crash would be; the workers end a moment later, by themselves."""
+        self.killed = True
         return self._end_eds(self.eds.kill)
 
     def _end_eds(self, end):

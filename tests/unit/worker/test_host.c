@@ -22,14 +22,17 @@ struct script {
 	uint64_t			 busy_ms;	/* while the question was open */
 };
 
-/* A question has come when the report holds something. */
+/* A question has come when the report holds something; that it was said to hold something may be about the last one. */
 static void
 await_question(struct script *s)
 {
 	struct pollfd	 fd = { .fd = report_fd(s->w.report), .events = POLLIN };
+	size_t		 before = s->frames.len;
 
-	(void)poll(&fd, 1, -1);
-	report_fetch(s->w.report, &s->frames);
+	do {
+		(void)poll(&fd, 1, -1);
+		report_fetch(s->w.report, &s->frames);
+	} while (s->frames.len == before);
 }
 
 static void *
