@@ -9,6 +9,8 @@
 #include "supervisor/logs/crash_file.h"
 
 #define MAX_BYTES	262144
+#define FOLDER		"%s/logs"
+#define NAME		"/server_stderr.txt"
 
 /* 0600, in a folder of 0700 that the log file shares. */
 static int
@@ -17,10 +19,10 @@ open_file(const char *data_dir, struct buf *path, struct stat *st, struct err *e
 	int	 fd;
 
 	buf_reset(path);
-	buf_printf(path, "%s/logs", data_dir);
+	buf_printf(path, FOLDER, data_dir);
 	if (mkdir(buf_cstr(path), 0700) == -1 && errno != EEXIST)
 		return err_sys(err, "cannot make the folder %s", buf_cstr(path));
-	buf_adds(path, "/server_stderr.txt");
+	buf_adds(path, NAME);
 	if (path->oom)
 		return err_set(err, ERR_NOMEM, "no memory for a path");
 	if ((fd = open(buf_cstr(path), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) == -1)
@@ -71,7 +73,7 @@ crash_file_sent(const char *data_dir, uint64_t size)
 	struct buf	 path = { 0 };
 	struct stat	 st;
 
-	buf_printf(&path, "%s/logs/server_stderr.txt", data_dir);
+	buf_printf(&path, FOLDER NAME, data_dir);
 	if (stat(buf_cstr(&path), &st) == 0 && (uint64_t)st.st_size == size)
 		(void)unlink(buf_cstr(&path));
 	buf_free(&path);
