@@ -469,7 +469,8 @@ take_rules(struct import *im)
 static void
 send_ready(struct import *im)
 {
-	report_send(im->life.w->report, IPC_READY, &(union ipc_body){ .ready = { .driver = slice_of(im->life.driver->id) } });
+	report_send(im->life.w->report, IPC_READY, &(union ipc_body){ .ready = { .driver = slice_of(im->life.driver->id),
+		.rules = im->life.w->settings.rules[0] != '\0' } });
 }
 
 static void
