@@ -11,6 +11,7 @@ static const struct {
 	enum draft	 draft;
 } drafts[] = {
 	{ "json-schema.org/draft/2020-12/schema", DRAFT_2020 },
+	{ "json-schema.org/schema", DRAFT_2020 },	/* "the latest one" */
 	{ "json-schema.org/draft/2019-09/schema", DRAFT_2019 },
 	{ "json-schema.org/draft-07/schema", DRAFT_7 },
 	{ "json-schema.org/draft-06/schema", DRAFT_6 },

@@ -62,28 +62,41 @@ no_memory(struct err *err)
 	return err_set(err, ERR_NOMEM, "no memory for the rules");
 }
 
-/* The three addresses of the contract; the first one makes relative references lead to files beside it. */
-static int
-add_file(struct rules *r, struct slice folder, const struct dom_member *file, struct err *err)
-{
-	static const char *const	 starts[] = { "file:///", "file://", "file://" };
-	const char			*uris[NELEM(starts)], *name = arena_copy(&r->arena, file->key).p;
-	struct buf			 uri = { 0 };
+#define FOLDERS_MOST	2u		/* with and without links */
 
-	for (size_t i = 0; i < NELEM(starts); i++) {
-		buf_reset(&uri);
-		buf_adds(&uri, starts[i]);
-		if (i == 2) {
-			buf_adds_slice(&uri, folder);
-			buf_addc(&uri, '/');
-		}
-		buf_adds_slice(&uri, file->key);
-		uris[i] = uri.oom ? NULL : arena_copy(&r->arena, buf_slice(&uri)).p;
+/* NULL: no memory. */
+static const char *
+address(struct rules *r, const char *start, struct slice folder, struct slice name)
+{
+	struct buf	 uri = { 0 };
+	const char	*made;
+
+	buf_adds(&uri, start);
+	if (folder.n > 0) {
+		buf_adds_slice(&uri, folder);
+		buf_addc(&uri, '/');
 	}
+	buf_adds_slice(&uri, name);
+	made = uri.oom ? NULL : arena_copy(&r->arena, buf_slice(&uri)).p;
 	buf_free(&uri);
-	if (name == NULL || uris[0] == NULL || uris[1] == NULL || uris[2] == NULL)
-		return no_memory(err);
-	return schema_set_add(r->set, name, &file->val, uris, NELEM(uris), err);
+	return made;
+}
+
+/* The addresses of the contract; the first one makes relative references lead to files beside it. */
+static int
+add_file(struct rules *r, const struct dom *folders, const struct dom_member *file, struct err *err)
+{
+	const char	*uris[2 + FOLDERS_MOST], *name = arena_copy(&r->arena, file->key).p;
+	size_t		 n = 0;
+
+	uris[n++] = address(r, "file:///", SLICE(""), file->key);
+	uris[n++] = address(r, "file://", SLICE(""), file->key);
+	for (uint32_t i = 0; i < folders->n && i < FOLDERS_MOST; i++)
+		uris[n++] = address(r, "file://", dom_text(&folders->u.items[i]), file->key);
+	for (size_t i = 0; i < n; i++)
+		if (name == NULL || uris[i] == NULL)
+			return no_memory(err);
+	return schema_set_add(r->set, name, &file->val, uris, n, err);
 }
 
 /* A member of a rule; the case of names does not count, as it did not for the former EDS. */
@@ -168,7 +181,7 @@ make(struct rules *r, struct err *err)
 	struct dom_maker	 maker = { .arena = &r->arena };
 	struct json_val		 root;
 	struct dom		 all;
-	const struct dom	*files;
+	const struct dom	*files, *folders;
 	int			 rc;
 
 	if (json_scan(slice_of(r->text), false, &root, err) != 0)
@@ -178,10 +191,11 @@ make(struct rules *r, struct err *err)
 	if (rc != 0 || (r->set = schema_set_new()) == NULL)
 		return no_memory(err);
 	files = dom_get(&all, "files");
-	if (files == NULL || files->type != JV_OBJECT || dom_get(&all, "config") == NULL || dom_get(&all, "folder") == NULL)
-		return err_set(err, ERR_INVALID, "rules without folder, config or files");
+	folders = dom_get(&all, "folders");
+	if (files == NULL || files->type != JV_OBJECT || folders == NULL || folders->type != JV_ARRAY || dom_get(&all, "config") == NULL)
+		return err_set(err, ERR_INVALID, "rules without folders, config or files");
 	for (uint32_t i = 0; i < files->n; i++)
-		if (add_file(r, dom_text(dom_get(&all, "folder")), &files->u.members[i], err) != 0)
+		if (add_file(r, folders, &files->u.members[i], err) != 0)
 			return -1;
 	return add_rules(r, dom_get(&all, "config"), err);
 }

@@ -460,7 +460,8 @@ static enum verdict
 take_rules(struct import *im)
 {
 	if (im->life.w->settings.rules[0] != '\0' && im->life.driver->import_rows == NULL) {
-		log_warn(&im->life.log, "the destination reads the files of an import itself, so the rules of schema_validator are not applied to it");
+		log_warn(&im->life.log, "the destination reads the files of an import itself, so the rules of schema_validator are not "
+		    "applied to it");
 		return V_GOES_ON;
 	}
 	return life_gate(&im->life, &im->gate);
