@@ -33,7 +33,7 @@ rules_result_name(enum rules_result r)
 {
 	static const char *const names[RULES_RESULTS] = {
 		[RULES_FIT] = "fits", [RULES_NONE] = "no rule for its table", [RULES_DIFFER] = "does not fit its schema",
-		[RULES_FAILED] = "could not be checked",
+		[RULES_FAILED] = "could not be checked", [RULES_NOMEM] = "memory is short",
 	};
 
 	return names[r];
@@ -238,9 +238,9 @@ rules_check(struct rules *r, const struct event *ev, struct buf *path, const cha
 		return RULES_NONE;
 	arena_reset(&r->scratch);
 	buf_reset(&r->maker.stack);
-	*why_r = "memory is short";
+	*why_r = rules_result_name(RULES_NOMEM);
 	if (document_make(&r->maker, ev, &doc) != 0)
-		return RULES_FAILED;
+		return RULES_NOMEM;
 	switch (schema_check(r->set, rule->schema, &doc, why_r)) {
 	case SCHEMA_FITS:
 		break;
@@ -248,6 +248,10 @@ rules_check(struct rules *r, const struct event *ev, struct buf *path, const cha
 		return RULES_DIFFER;
 	case SCHEMA_FAILED:
 		return RULES_FAILED;
+	case SCHEMA_NOMEM:
+		return RULES_NOMEM;
 	}
-	return rule->path == NULL || template_render(rule->path, &doc, path, why_r) ? RULES_FIT : RULES_FAILED;
+	if (rule->path == NULL || template_render(rule->path, &doc, path, why_r))
+		return RULES_FIT;
+	return *why_r != NULL ? RULES_FAILED : RULES_NOMEM;
 }

@@ -154,6 +154,9 @@ sift_rows(struct import *im, struct lot *lot, enum verdict *v)
 			(void)err_set(&err, ERR_CONFIG, "row %" PRIu64 " of %s cannot be checked against the rules: %.500s", e->seq,
 			    im->file.name, why);
 			return over(v, life_give_up(&im->life, V_CONFIG, &err));
+		case RULES_NOMEM:
+			(void)err_set(&err, ERR_NOMEM, "no memory to hold a row against the rules");
+			return over(v, life_give_up(&im->life, V_BROKEN, &err));
 		case RULES_NONE:
 		case RULES_DIFFER:
 			im->skipped++;
