@@ -13,4 +13,8 @@ int	 handshake_send(struct channel *, const char *program, uint64_t generation, 
  */
 int	 handshake_check(const struct ipc_hello_body *, const char *our_program, uint64_t *version_r, struct err *) MUST_CHECK;
 
+/* A worker that was given rules and does not say in READY that it goes by them would deliver what they hold back. */
+#define HANDSHAKE_NO_RULES	"the worker's program knows nothing of schema_validator, and would deliver what the rules hold back; install it " \
+				"and eds from the same package"
+
 #endif

@@ -131,8 +131,8 @@ make_object(struct dom_maker *m, const struct json_val *v, struct dom *out_r)
 	}
 	if (m->stack.oom)
 		return -1;
-	rc = dom_object(m->arena, (const struct dom_member *)(void *)(m->stack.data + base), (m->stack.len - base) / sizeof(one),
-	    out_r);
+	rc = dom_object(m->arena, m->stack.len == base ? NULL : (const struct dom_member *)(void *)(m->stack.data + base),
+	    (m->stack.len - base) / sizeof(one), out_r);
 	m->stack.len = base;
 	return rc;
 }

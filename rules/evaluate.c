@@ -20,6 +20,13 @@ run_trouble(struct run *r, const char *what, const char *where)
 }
 
 bool
+run_no_memory(struct run *r)
+{
+	r->no_memory = true;
+	return run_trouble(r, "memory is short", NULL);
+}
+
+bool
 run_spend(struct run *r, size_t steps, const char *where)
 {
 	if (r->trouble != NULL)
@@ -39,7 +46,7 @@ marks_new(struct run *r, const struct dom *d, struct marks *m)
 	if (!run_spend(r, words / 8, NULL))
 		return false;
 	if ((m->bits = arena_get(&r->set->scratch, words * sizeof(*m->bits))) == NULL)
-		return run_trouble(r, "memory is short", NULL);
+		return run_no_memory(r);
 	(void)memset(m->bits, 0, words * sizeof(*m->bits));
 	return true;
 }
@@ -224,6 +231,6 @@ schema_check(struct schema_set *set, const struct schema *s, const struct dom *d
 		return fits ? SCHEMA_FITS : SCHEMA_DIFFERS;
 	buf_reset(&set->text);
 	buf_printf(&set->text, "%s%s%s", r.trouble, r.trouble_at == NULL ? "" : ", at ", r.trouble_at == NULL ? "" : r.trouble_at);
-	*where_r = buf_cstr(&set->text);
-	return SCHEMA_FAILED;
+	*where_r = set->text.oom ? r.trouble : buf_cstr(&set->text);
+	return r.no_memory ? SCHEMA_NOMEM : SCHEMA_FAILED;
 }

@@ -103,7 +103,7 @@ are_unique(struct run *r, const struct dom *d, const char *where)
 	if (!run_spend(r, d->n / 4, where))
 		return false;
 	if ((v = arena_get(&r->set->scratch, d->n * sizeof(*v))) == NULL)
-		return run_trouble(r, "memory is short", where);
+		return run_no_memory(r);
 	for (uint32_t i = 0; i < d->n; i++)
 		v[i] = (struct hashed){ dom_value_hash(&d->u.items[i]), &d->u.items[i] };
 	qsort(v, d->n, sizeof(*v), by_hash);

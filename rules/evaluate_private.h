@@ -23,12 +23,14 @@ struct run {
 	const char		*where;		/* the keyword that was not met last */
 	const char		*trouble;	/* why nothing can be told any more; what is answered then does not count */
 	const char		*trouble_at;
+	bool			 no_memory;	/* that is the trouble */
 };
 
 /* Whether the value fits; what was looked at is added to `seen` only when it does. */
 bool	 evaluate(struct run *, const struct schema *, const struct dom *, struct marks *seen);
 bool	 run_fail(struct run *, const char *where);		/* false */
 bool	 run_trouble(struct run *, const char *what, const char *where);	/* false */
+bool	 run_no_memory(struct run *);				/* false */
 bool	 run_spend(struct run *, size_t steps, const char *where);	/* false: too many */
 
 /* evaluate_plain.c: steps without schemas. */

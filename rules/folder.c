@@ -135,17 +135,40 @@ read_all(struct reading *r, const char *folder)
 	return 0;
 }
 
+/* What schemas may call it. */
+static void
+put_folders(struct buf *b, const char *folder, const char *real)
+{
+	struct buf	 absolute = { 0 };
+	char		 cwd[4096];
+
+	if (folder[0] != '/' && getcwd(cwd, sizeof(cwd)) != NULL)
+		buf_printf(&absolute, "%s/", cwd);
+	buf_adds(&absolute, folder);
+	while (absolute.len > 1 && absolute.data[absolute.len - 1] == '/')
+		absolute.len--;
+	buf_addc(b, '[');
+	if (slice_is_utf8(buf_slice(&absolute))) {
+		json_out_str(b, buf_slice(&absolute));
+		buf_addc(b, ',');
+	}
+	json_out_str(b, slice_of(real));
+	buf_addc(b, ']');
+	b->oom |= absolute.oom;
+	buf_free(&absolute);
+}
+
 int
 rules_folder_read(const char *folder, char **text_r, struct err *err)
 {
 	struct reading	 r = { .folder = folder, .err = err };
 	struct buf	 text = { 0 };
-	char		*absolute = realpath(folder, NULL);
-	int		 rc = absolute == NULL ? config_sys(err, folder, "") : read_all(&r, folder);
+	char		*real = realpath(folder, NULL);
+	int		 rc = real == NULL ? config_sys(err, folder, "") : read_all(&r, folder);
 
 	if (rc == 0) {
-		buf_adds(&text, "{\"folder\":");
-		json_out_str(&text, slice_of(absolute));
+		buf_adds(&text, "{\"folders\":");
+		put_folders(&text, folder, real);
 		buf_adds(&text, ",\"config\":");
 		buf_adds_slice(&text, buf_slice(&r.config));
 		buf_adds(&text, ",\"files\":");
@@ -157,6 +180,6 @@ rules_folder_read(const char *folder, char **text_r, struct err *err)
 	buf_free(&text);
 	buf_free(&r.config);
 	buf_free(&r.files);
-	free(absolute);
+	free(real);
 	return rc;
 }

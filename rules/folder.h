@@ -9,8 +9,9 @@
  * its name, as a schema.  Names that begin with a dot are passed over; links are followed.
  *
  * All of it becomes one text, for rules_new(), here and in the workers, so that what a worker goes by is what was read
- * when the configuration was, whatever becomes of the files: {"folder": <absolute path>, "config": {...},
- * "files": {"<relative name>": <schema>, ...}}.  The caller frees it.  ERR_CONFIG: which file, and what is wrong with it.
+ * when the configuration was, whatever becomes of the files: {"folders": [<absolute path>, <the same without links>],
+ * "config": {...}, "files": {"<relative name>": <schema>, ...}}.  The caller frees it.  ERR_CONFIG: which file, and
+ * what is wrong with it.
  */
 int	 rules_folder_read(const char *folder, char **text_r, struct err *) MUST_CHECK;
 

@@ -56,7 +56,8 @@ is_authority(struct slice s, bool wide)
 			return false;
 		if (port.n > 0)
 			port = (struct slice){ port.p + 1, port.n - 1 };
-		return is_port(port) && (format_ipv6(host) || (host.n > 2 && (host.p[0] | 0x20) == 'v' && is_made_of(host, SUB_DELIMS ":", false)));
+		return is_port(port) && (format_ipv6(host) ||
+		    (host.n > 2 && (host.p[0] | 0x20) == 'v' && is_made_of(host, SUB_DELIMS ":", false)));
 	}
 	if (host.n > 0 && (end = memrchr(host.p, ':', host.n)) != NULL) {
 		port = (struct slice){ end + 1, host.n - (size_t)(end - host.p) - 1 };

@@ -11,6 +11,7 @@ static const struct {
 	enum draft	 draft;
 } drafts[] = {
 	{ "json-schema.org/draft/2020-12/schema", DRAFT_2020 },
+	{ "json-schema.org/schema", DRAFT_2020 },	/* "the latest one" */
 	{ "json-schema.org/draft/2019-09/schema", DRAFT_2019 },
 	{ "json-schema.org/draft-07/schema", DRAFT_7 },
 	{ "json-schema.org/draft-06/schema", DRAFT_6 },
@@ -188,7 +189,9 @@ scan_list(const struct scan *s, const struct dom *d, const char *where, struct r
 	for (uint32_t i = 0; i < d->n; i++) {
 		const char *inner = where_of_number(s->set, where, i);
 
-		if (inner == NULL || scan_schema(s, &d->u.items[i], inner, r) != 0)
+		if (inner == NULL)
+			return no_memory(s->err);
+		if (scan_schema(s, &d->u.items[i], inner, r) != 0)
 			return -1;
 	}
 	return 0;
@@ -200,7 +203,9 @@ scan_map(const struct scan *s, const struct dom *d, const char *where, struct re
 	for (uint32_t i = 0; i < d->n; i++) {
 		const char *inner = registry_where(s->set, where, d->u.members[i].key);
 
-		if (inner == NULL || scan_schema(s, &d->u.members[i].val, inner, r) != 0)
+		if (inner == NULL)
+			return no_memory(s->err);
+		if (scan_schema(s, &d->u.members[i].val, inner, r) != 0)
 			return -1;
 	}
 	return 0;
@@ -354,7 +359,7 @@ follow_fragment(struct schema_set *set, struct slice fragment, struct place *p, 
 	buf_reset(&set->text);
 	if (!uri_unescape(&set->text, fragment))
 		return err_set(err, ERR_CONFIG, "a %% without two hexadecimal digits");
-	if ((plain = arena_copy(&set->arena, buf_slice(&set->text))).p == NULL)
+	if (set->text.oom || (plain = arena_copy(&set->arena, buf_slice(&set->text))).p == NULL)
 		return no_memory(err);
 	if (plain.n == 0)
 		return 0;
@@ -378,7 +383,7 @@ registry_find(struct schema_set *set, const struct resource *from, struct slice 
 	if (from != NULL) {
 		buf_reset(&set->text);
 		uri_resolve(&set->text, slice_of(from->uris[0]), uri);
-		if ((whole = arena_copy(&set->arena, buf_slice(&set->text))).p == NULL)
+		if (set->text.oom || (whole = arena_copy(&set->arena, buf_slice(&set->text))).p == NULL)
 			return no_memory(err);
 	}
 	if ((r = find_resource(set, from, whole, err)) == NULL)

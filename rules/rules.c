@@ -33,7 +33,7 @@ rules_result_name(enum rules_result r)
 {
 	static const char *const names[RULES_RESULTS] = {
 		[RULES_FIT] = "fits", [RULES_NONE] = "no rule for its table", [RULES_DIFFER] = "does not fit its schema",
-		[RULES_FAILED] = "could not be checked",
+		[RULES_FAILED] = "could not be checked", [RULES_NOMEM] = "memory is short",
 	};
 
 	return names[r];
@@ -62,28 +62,41 @@ no_memory(struct err *err)
 	return err_set(err, ERR_NOMEM, "no memory for the rules");
 }
 
-/* The three addresses of the contract; the first one makes relative references lead to files beside it. */
-static int
-add_file(struct rules *r, struct slice folder, const struct dom_member *file, struct err *err)
-{
-	static const char *const	 starts[] = { "file:///", "file://", "file://" };
-	const char			*uris[NELEM(starts)], *name = arena_copy(&r->arena, file->key).p;
-	struct buf			 uri = { 0 };
+#define FOLDERS_MOST	2u		/* with and without links */
 
-	for (size_t i = 0; i < NELEM(starts); i++) {
-		buf_reset(&uri);
-		buf_adds(&uri, starts[i]);
-		if (i == 2) {
-			buf_adds_slice(&uri, folder);
-			buf_addc(&uri, '/');
-		}
-		buf_adds_slice(&uri, file->key);
-		uris[i] = uri.oom ? NULL : arena_copy(&r->arena, buf_slice(&uri)).p;
+/* NULL: no memory. */
+static const char *
+address(struct rules *r, const char *start, struct slice folder, struct slice name)
+{
+	struct buf	 uri = { 0 };
+	const char	*made;
+
+	buf_adds(&uri, start);
+	if (folder.n > 0) {
+		buf_adds_slice(&uri, folder);
+		buf_addc(&uri, '/');
 	}
+	buf_adds_slice(&uri, name);
+	made = uri.oom ? NULL : arena_copy(&r->arena, buf_slice(&uri)).p;
 	buf_free(&uri);
-	if (name == NULL || uris[0] == NULL || uris[1] == NULL || uris[2] == NULL)
-		return no_memory(err);
-	return schema_set_add(r->set, name, &file->val, uris, NELEM(uris), err);
+	return made;
+}
+
+/* The addresses of the contract; the first one makes relative references lead to files beside it. */
+static int
+add_file(struct rules *r, const struct dom *folders, const struct dom_member *file, struct err *err)
+{
+	const char	*uris[2 + FOLDERS_MOST], *name = arena_copy(&r->arena, file->key).p;
+	size_t		 n = 0;
+
+	uris[n++] = address(r, "file:///", SLICE(""), file->key);
+	uris[n++] = address(r, "file://", SLICE(""), file->key);
+	for (uint32_t i = 0; i < folders->n && i < FOLDERS_MOST; i++)
+		uris[n++] = address(r, "file://", dom_text(&folders->u.items[i]), file->key);
+	for (size_t i = 0; i < n; i++)
+		if (name == NULL || uris[i] == NULL)
+			return no_memory(err);
+	return schema_set_add(r->set, name, &file->val, uris, n, err);
 }
 
 /* A member of a rule; the case of names does not count, as it did not for the former EDS. */
@@ -168,7 +181,7 @@ make(struct rules *r, struct err *err)
 	struct dom_maker	 maker = { .arena = &r->arena };
 	struct json_val		 root;
 	struct dom		 all;
-	const struct dom	*files;
+	const struct dom	*files, *folders;
 	int			 rc;
 
 	if (json_scan(slice_of(r->text), false, &root, err) != 0)
@@ -178,10 +191,11 @@ make(struct rules *r, struct err *err)
 	if (rc != 0 || (r->set = schema_set_new()) == NULL)
 		return no_memory(err);
 	files = dom_get(&all, "files");
-	if (files == NULL || files->type != JV_OBJECT || dom_get(&all, "config") == NULL || dom_get(&all, "folder") == NULL)
-		return err_set(err, ERR_INVALID, "rules without folder, config or files");
+	folders = dom_get(&all, "folders");
+	if (files == NULL || files->type != JV_OBJECT || folders == NULL || folders->type != JV_ARRAY || dom_get(&all, "config") == NULL)
+		return err_set(err, ERR_INVALID, "rules without folders, config or files");
 	for (uint32_t i = 0; i < files->n; i++)
-		if (add_file(r, dom_text(dom_get(&all, "folder")), &files->u.members[i], err) != 0)
+		if (add_file(r, folders, &files->u.members[i], err) != 0)
 			return -1;
 	return add_rules(r, dom_get(&all, "config"), err);
 }
@@ -224,9 +238,9 @@ rules_check(struct rules *r, const struct event *ev, struct buf *path, const cha
 		return RULES_NONE;
 	arena_reset(&r->scratch);
 	buf_reset(&r->maker.stack);
-	*why_r = "memory is short";
+	*why_r = rules_result_name(RULES_NOMEM);
 	if (document_make(&r->maker, ev, &doc) != 0)
-		return RULES_FAILED;
+		return RULES_NOMEM;
 	switch (schema_check(r->set, rule->schema, &doc, why_r)) {
 	case SCHEMA_FITS:
 		break;
@@ -234,6 +248,10 @@ rules_check(struct rules *r, const struct event *ev, struct buf *path, const cha
 		return RULES_DIFFER;
 	case SCHEMA_FAILED:
 		return RULES_FAILED;
+	case SCHEMA_NOMEM:
+		return RULES_NOMEM;
 	}
-	return rule->path == NULL || template_render(rule->path, &doc, path, why_r) ? RULES_FIT : RULES_FAILED;
+	if (rule->path == NULL || template_render(rule->path, &doc, path, why_r))
+		return RULES_FIT;
+	return *why_r != NULL ? RULES_FAILED : RULES_NOMEM;
 }

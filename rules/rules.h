@@ -16,8 +16,9 @@ enum rules_result {
 	RULES_NONE,			/* the table has no rule */
 	RULES_DIFFER,			/* the event does not fit its schema */
 	RULES_FAILED,			/* that could not be told, or no path be made */
+	RULES_NOMEM,			/* no fault of the event's: it may be tried again */
 };
-#define RULES_RESULTS	4
+#define RULES_RESULTS	5
 
 /* From the text of folder.h, which need not last.  ERR_CONFIG: what is wrong, with file and table. */
 int	 rules_new(struct rules **rules_r, struct slice text, struct err *) MUST_CHECK;

@@ -29,7 +29,8 @@ int	 schema_set_compile(struct schema_set *, const char *uri, const struct schem
 enum schema_result {
 	SCHEMA_FITS,
 	SCHEMA_DIFFERS,
-	SCHEMA_FAILED,			/* it could not be told: too much work, or memory is short */
+	SCHEMA_FAILED,			/* it could not be told: too much work */
+	SCHEMA_NOMEM,			/* no fault of the value's: the next try may tell */
 };
 
 /*

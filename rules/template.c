@@ -293,6 +293,7 @@ print_object(struct buf *b, const struct dom *d, enum template_form form)
 		fine = print(b, &v[i]->val, form);
 	}
 	buf_addc(b, ']');
+	b->oom |= v == NULL;
 	free(v);
 	return fine;
 }
@@ -307,8 +308,10 @@ print_number(struct buf *b, struct slice text, enum template_form form)
 		buf_adds_slice(b, text);
 		return true;
 	}
-	if ((copy = slice_dup(text)) == NULL)
+	if ((copy = slice_dup(text)) == NULL) {
+		b->oom = true;
 		return false;
+	}
 	v = strtod(copy, NULL);
 	free(copy);
 	json_out_double_g(b, v);
@@ -382,17 +385,18 @@ put_hops(const struct template *t, const struct part *part, const struct dom *do
 {
 	const struct dom	*d = follow(part->hops, doc, why_r);
 	struct buf		 value = { 0 };
+	bool			 fine;
 
 	if (*why_r != NULL)
 		return false;
 	if (d == NULL || d->type == JV_NULL)
 		return true;
-	if (!print(&value, d, t->form) || value.oom)
-		*why_r = value.oom ? "memory is short" : "a number of the path is beyond what a double can hold";
+	if (!(fine = print(&value, d, t->form) && !value.oom))
+		*why_r = value.oom ? NULL : "a number of the path is beyond what a double can hold";
 	else
 		put_value(b, buf_slice(&value), t->form);
 	buf_free(&value);
-	return *why_r == NULL;
+	return fine;
 }
 
 /* An element that is . or .. by what stands in the event is a name like any other. */
@@ -446,7 +450,7 @@ template_render(const struct template *t, const struct dom *doc, struct buf *b, 
 	if (fine)
 		put_clean(b, buf_slice(&raw));
 	if (raw.oom || b->oom) {
-		*why_r = "memory is short";
+		*why_r = NULL;
 		fine = false;
 	}
 	buf_free(&raw);

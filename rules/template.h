@@ -21,8 +21,8 @@ int	 template_parse(struct arena *, struct slice text, enum template_form, struc
 
 /*
  * Appends a path of one or more elements, or nothing: no element is empty, "." or "..", and none begins with a slash
- * (hazards.md H34).  A slash or control character within a value becomes %XX, and values cannot make an element "..".  False: *why_r says why the
- * document has no such path, and nothing of the document.
+ * (hazards.md H34).  A slash or control character within a value becomes %XX, and values cannot make an element "..".
+ * False: *why_r says why the document has no such path, and nothing of the document; NULL: memory is short.
  */
 bool	 template_render(const struct template *, const struct dom *, struct buf *, const char **why_r) MUST_CHECK;
 

@@ -95,14 +95,14 @@ begin_gate(struct batch *b)
 	(void)memset(b->held_back, 0, sizeof(b->held_back));
 }
 
-static bool
-passes(struct batch *b, size_t i, struct gate *gate, struct slice *path_r)
+static enum rules_result
+ask(struct batch *b, size_t i, struct gate *gate, struct slice *path_r)
 {
 	const char		*why;
 	enum rules_result	 result = gate_check(gate, &b->events[i], "event", b->held[i].seq, &b->paths, path_r, &why);
 
 	b->held_back[result]++;
-	return result == RULES_FIT;
+	return result;
 }
 
 int
@@ -110,6 +110,7 @@ batch_parse(struct batch *b, const struct skip *skip, struct gate *gate, batch_r
 {
 	struct err	 why = { 0 };
 	struct slice	 path = { NULL, 0 };
+	enum rules_result verdict = RULES_FIT;
 
 	b->n_live = 0;
 	b->live_bytes = 0;
@@ -122,7 +123,11 @@ batch_parse(struct batch *b, const struct skip *skip, struct gate *gate, batch_r
 			refuse(arg, &b->held[i], &why);
 			continue;
 		}
-		if (skip_is_older(skip, &b->events[i]) || (gate != NULL && !passes(b, i, gate, &path)))
+		if (skip_is_older(skip, &b->events[i]))
+			continue;
+		if (gate != NULL && (verdict = ask(b, i, gate, &path)) == RULES_NOMEM)
+			return err_set(err, ERR_NOMEM, "no memory to hold event %llu against the rules", (unsigned long long)b->held[i].seq);
+		if (verdict != RULES_FIT)
 			continue;
 		b->origin[b->n_live] = i;
 		b->live[b->n_live++] = (struct drv_event){

@@ -71,7 +71,7 @@ send_ready(struct deliver *d)
 	report_send(d->life.w->report, IPC_READY, &(union ipc_body){
 		.ready = { .driver = slice_of(d->life.driver->id), .credit_events = limits->queue_events,
 		    .credit_bytes = limits->queue_bytes,
-		    .wants_schema = (d->life.driver->caps & DRV_CAP_SCHEMA) != 0 } });
+		    .wants_schema = (d->life.driver->caps & DRV_CAP_SCHEMA) != 0, .rules = d->gate != NULL } });
 }
 
 /*

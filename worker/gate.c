@@ -86,11 +86,9 @@ gate_check(struct gate *g, const struct event *ev, const char *what, uint64_t nu
 	buf_reset(&g->path);
 	*path_r = (struct slice){ NULL, 0 };
 	result = rules_check(g->rules, ev, &g->path, why_r);
-	if (result == RULES_FIT && g->path.len > 0 && (*path_r = arena_copy(paths, buf_slice(&g->path))).p == NULL) {
-		result = RULES_FAILED;
-		*why_r = "memory is short";
-	}
-	if (result != RULES_FIT)
+	if (result == RULES_FIT && g->path.len > 0 && (*path_r = arena_copy(paths, buf_slice(&g->path))).p == NULL)
+		return RULES_NOMEM;
+	if (result != RULES_FIT && result != RULES_NOMEM)
 		complain(g, ev, what, number, result, *why_r);
 	return result;
 }

@@ -33,7 +33,8 @@ int	 gate_new(struct gate **, struct slice rules, const struct log *, struct err
 void	 gate_free(struct gate **);
 
 /*
- * RULES_FIT: the event is to be delivered, with its path, which is copied to `paths` and may be none.  Otherwise it is not.
+ * RULES_FIT: the event is to be delivered, with its path, which is copied to `paths` and may be none.  Otherwise it is not,
+ * unless it is RULES_NOMEM, which says nothing of it.
  * `what` and `number` name it in the log: "event 17", "row 3".  *why_r: what was not met, until the next call.
  */
 enum rules_result gate_check(struct gate *, const struct event *, const char *what, uint64_t number, struct arena *paths,

@@ -154,6 +154,9 @@ sift_rows(struct import *im, struct lot *lot, enum verdict *v)
 			(void)err_set(&err, ERR_CONFIG, "row %" PRIu64 " of %s cannot be checked against the rules: %.500s", e->seq,
 			    im->file.name, why);
 			return over(v, life_give_up(&im->life, V_CONFIG, &err));
+		case RULES_NOMEM:
+			(void)err_set(&err, ERR_NOMEM, "no memory to hold a row against the rules");
+			return over(v, life_give_up(&im->life, V_BROKEN, &err));
 		case RULES_NONE:
 		case RULES_DIFFER:
 			im->skipped++;
@@ -460,7 +463,8 @@ static enum verdict
 take_rules(struct import *im)
 {
 	if (im->life.w->settings.rules[0] != '\0' && im->life.driver->import_rows == NULL) {
-		log_warn(&im->life.log, "the destination reads the files of an import itself, so the rules of schema_validator are not applied to it");
+		log_warn(&im->life.log, "the destination reads the files of an import itself, so the rules of schema_validator are not "
+		    "applied to it");
 		return V_GOES_ON;
 	}
 	return life_gate(&im->life, &im->gate);
@@ -469,7 +473,8 @@ take_rules(struct import *im)
 static void
 send_ready(struct import *im)
 {
-	report_send(im->life.w->report, IPC_READY, &(union ipc_body){ .ready = { .driver = slice_of(im->life.driver->id) } });
+	report_send(im->life.w->report, IPC_READY, &(union ipc_body){ .ready = { .driver = slice_of(im->life.driver->id),
+		.rules = im->life.w->settings.rules[0] != '\0' } });
 }
 
 static void

@@ -51,7 +51,7 @@ $(B)/schemas: $(B)/tests/drive/schemas.o $(LIB_RULES) $(LIB_COMMON)
 test-programs e2e: $(B)/drive $(B)/schemas
 
 # In a test_fail_* calls fail on command.
-FAIL_BIN = $(filter $(B)/tests/unit/ipc/test_fail_% $(B)/tests/unit/supervisor/test_fail_%,$(UNIT_BIN))
+FAIL_BIN = $(filter $(foreach d,ipc rules supervisor,$(B)/tests/unit/$(d)/test_fail_%),$(UNIT_BIN))
 $(FAIL_BIN): $(B)/tests/support/fail.o
 $(FAIL_BIN): LIBS_TEST += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup -ldl
 

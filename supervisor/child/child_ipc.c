@@ -142,6 +142,7 @@ send_configuration(struct child *c)
 	b.configure.table_versions = (struct ipc_strs){ versions.v, versions.n & ~(size_t)1 };
 	c->host.import_times(c->host.arg, c, text_list_add, &times);
 	b.configure.import_times = (struct ipc_strs){ times.v, times.n & ~(size_t)1 };
+	c->ruled = c->host.rules != NULL;
 	send_body(c, IPC_CONFIGURE, &b);
 	text_list_free(&versions);
 	text_list_free(&times);
@@ -296,6 +297,10 @@ hear_ready(struct child *c, const struct ipc_ready_body *b, struct err *err)
 {
 	if (c->state == CHILD_RUNNING || c->state == CHILD_PAUSED)
 		return err_set(err, ERR_INVALID, "READY came twice");
+	if (c->ruled && !b->rules) {
+		c->broken_config = true;
+		return err_set(err, ERR_CONFIG, HANDSHAKE_NO_RULES);
+	}
 	c->credit.events = b->credit_events;
 	c->credit.bytes = b->credit_bytes > INT64_MAX ? INT64_MAX : (int64_t)b->credit_bytes;
 	child_event(c, CHILD_EV_READY);

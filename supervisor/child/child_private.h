@@ -39,6 +39,7 @@ struct child {
 	int				 stderr_fd;
 	ev_timer			 deadline, ping;
 	mono_t				 heard_at, running_since;
+	bool				 ruled;		/* its CONFIGURE had rules */
 	bool				 broken_config;	/* it said so itself */
 	bool				 said_broken;	/* it gave a reason that has nothing to do with an event */
 	bool				 hung;		/* we killed it for hanging in the driver */

@@ -148,8 +148,9 @@ watch(const struct config *c, const char *name, const struct log *lg, int64_t be
 
 			import_show_end();
 			if (done)
-				log_info(lg, "👋 Loaded %llu tables: %llu rows, %llu refused", (unsigned long long)number(last, "tables"),
-				    (unsigned long long)number(last, "rows"), (unsigned long long)number(last, "rejected"));
+				log_info(lg, "👋 Loaded %llu tables: %llu rows, %llu refused, %llu held back by rules",
+				    (unsigned long long)number(last, "tables"), (unsigned long long)number(last, "rows"),
+				    (unsigned long long)number(last, "rejected"), (unsigned long long)number(last, "skipped"));
 			else
 				(void)err_set(err, ERR_IO, "the import %s: %s", state, json_string_value(json_object_get(last, "error")));
 			json_decref(doc);

@@ -373,10 +373,10 @@ read_rules(struct config *c, struct err *err)
 
 	if (c->schema_validator == NULL)
 		return 0;
-	make_absolute(&c->schema_validator);
 	if ((rc = rules_folder_read(c->schema_validator, &c->rules, err)) == 0 && (rc = rules_new(&r, slice_of(c->rules), err)) != 0)
 		(void)err_prefix(err, "%s", c->schema_validator);
 	rules_free(&r);
+	make_absolute(&c->schema_validator);
 	return rc == 0 ? 0 : err_prefix(err, "schema_validator");
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ipc/handshake.h"
 #include "supervisor/import/import_private.h"
 
 #define WITH_WORKER	2u	/* files: one that is loaded, and the next */
@@ -229,6 +230,15 @@ send_job(struct import *im, struct err *err)
 /* --- what the worker says --- */
 
 static int
+hear_ready(struct import *im, const struct ipc_ready_body *b, struct err *err)
+{
+	if (im->rules[0] == '\0' || b->rules)
+		return send_job(im, err);
+	im->config_error = true;
+	return err_set(err, ERR_CONFIG, HANDSHAKE_NO_RULES);
+}
+
+static int
 hear_begun(struct import *im)
 {
 	im->begun = true;
@@ -371,7 +381,7 @@ on_message(void *arg, const struct ipc_msg *m, struct err *err)
 		return hear_while_stopping(im, m, err);
 	switch (m->type) {
 	case IPC_READY:
-		return send_job(im, err);
+		return hear_ready(im, &m->body.ready, err);
 	case IPC_IMPORT_BEGUN:
 		return hear_begun(im);
 	case IPC_IMPORT_PROGRESS:

@@ -28,7 +28,7 @@ add_all(struct schema_set *set, const struct dom *files, struct err *err)
 static void
 answer(const struct dom *request)
 {
-	static const char	 letters[] = { [SCHEMA_FITS] = '+', [SCHEMA_DIFFERS] = '-', [SCHEMA_FAILED] = '?' };
+	static const char	 letters[] = { [SCHEMA_FITS] = '+', [SCHEMA_DIFFERS] = '-', [SCHEMA_FAILED] = '?', [SCHEMA_NOMEM] = '!' };
 	const char		*uris[] = { "file:///schema.json" }, *where;
 	const struct dom	*values = dom_get(request, "values");
 	struct schema_set	*set = schema_set_new();

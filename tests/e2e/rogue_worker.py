@@ -4,7 +4,8 @@
 It stands between eds and a real worker (EDS_REAL_WORKER) and passes everything
 on, so that well-meant destinations work.  For a destination whose URL says
 `rogue=WAY` it stops doing so, once the real worker is ready, and misbehaves.
-With EDS_ROGUE_HELLO it claims to speak protocol version 7 only.
+With EDS_ROGUE_HELLO it claims to speak protocol version 7 only, with EDS_ROGUE_LAWLESS it
+says nothing of rules, as one from before there were any.
 """
 import os
 import select
@@ -103,6 +104,8 @@ def relay(supervisor, worker):
                     continue        # says nothing after its HELLO
                 if number == HELLO and source is worker and "EDS_ROGUE_HELLO" in os.environ:
                     whole = frame(HELLO, {**body, "protocol_min": 7, "protocol_max": 7})
+                if number == READY and "EDS_ROGUE_LAWLESS" in os.environ:
+                    whole = frame(READY, {k: v for k, v in body.items() if k != "rules"})
                 (worker if source is supervisor else supervisor).sendall(whole)
                 if number == READY and way:
                     misbehave(way, supervisor)

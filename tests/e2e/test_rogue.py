@@ -65,3 +65,18 @@ def test_a_worker_of_another_version_is_refused_in_words(enrolled):
     assert failed["restarts"] == 0, "starting it again would not mend it"
     assert "7" in failed["reason"] and "same package" in failed["reason"]
     assert lab.stop_eds() == 0
+
+
+def test_a_worker_that_knows_no_rules_gets_no_events_that_are_to_fit_some(enrolled):
+    lab = enrolled
+    folder = os.path.join(lab.dir, "rules")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as f:
+        f.write("{}")
+    conf = f"[server]\nworker_program = {PROGRAM}\nschema_validator = {folder}\n[destination files]\nurl = {lab.file_url()}\n"
+    lab.start_eds(conf, wait="answer", EDS_REAL_WORKER=REAL, EDS_ROGUE_LAWLESS="1")
+    failed = lab.wait_state("files", "failed")
+    assert failed["restarts"] == 0 and "same package" in failed["reason"]
+    assert lab.edsctl("import", "files").returncode == 0
+    lab.wait_log("the import into files failed: .*same package")
+    assert os.listdir(lab.file_dir()) == []

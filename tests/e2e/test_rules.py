@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.helpers import Fault, quick
 from tests.support.s3peer import S3Peer
+from tests.support.snowflake import Snowflake
 
 TABLES = ["order", "customer", "user"]
 
@@ -261,3 +262,15 @@ def test_imported_objects_lie_where_the_rule_says(shop):
         assert done.returncode == 0, done.stdout
         rows = lab.events.snapshot()[1]
         assert set(peer.objects()) == {f"{t}/at/{json.loads(row)['id']}" for t in TABLES for row in rows[t]}
+
+
+def test_snowflake_reads_an_import_itself_and_the_log_says_that_no_rules_apply(shop, tmp_path):
+    lab = shop
+    lab.events.batch(100)
+    folder = write_rules(lab, {"order": {"schema": "all.json"}}, all=False)
+    with Snowflake(str(tmp_path / "peer")) as peer:
+        done = lab.run("eds", *import_arguments(lab, peer.url(), "--schema-validator", folder), timeout=60)
+        assert done.returncode == 0, done.stdout
+        assert "the rules of schema_validator are not applied to it" in done.stdout
+        lab.oracle.replace(lab.events.snapshot()[1])
+        assert peer.database.differences(lab.oracle) == []

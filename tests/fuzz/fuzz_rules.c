@@ -76,7 +76,7 @@ try_path(struct world *w, struct slice text, enum template_form form, const stru
 	else if (template_render(t, value, &b, &why))
 		look_at_path(buf_slice(&b));
 	else
-		must(why != NULL, "a path that fails without saying why");
+		must(why != NULL && why[0] != '\0', "a path that fails without saying why");
 	buf_free(&b);
 }
 

@@ -53,15 +53,21 @@ tear_down(void **state)
 }
 
 static int
-load(struct rules **r, struct err *err)
+load_from(const char *from, struct rules **r, struct err *err)
 {
 	char	*text = NULL;
-	int	 rc = rules_folder_read(folder, &text, err);
+	int	 rc = rules_folder_read(from, &text, err);
 
 	if (rc == 0)
 		rc = rules_new(r, slice_of(text), err);
 	free(text);
 	return rc;
+}
+
+static int
+load(struct rules **r, struct err *err)
+{
+	return load_from(folder, r, err);
 }
 
 static void
@@ -251,20 +257,23 @@ an_event_is_held_against_the_rule_of_its_table(void **state)
 }
 
 static void
-files_are_known_by_three_addresses(void **state)
+files_are_known_by_their_addresses(void **state)
 {
 	struct rules	*r = NULL;
 	struct err	 err;
-	char		 schema[500];
+	char		 schema[700], link[100];
 
 	(void)state;
 	put("config.json", "{'labor':{'schema':'all.json'}}");
 	put("other.json", "{'$defs':{'id':{'const':'999'}}}");
 	(void)snprintf(schema, sizeof(schema), "{'properties':{'id':{'allOf':[{'$ref':'other.json#/$defs/id'},{'$ref':'file://other.json#/$defs/id'},"
-	    "{'$ref':'file:///other.json#/$defs/id'},{'$ref':'file://%s/other.json#/$defs/id'}]}}}", folder);
+	    "{'$ref':'file:///other.json#/$defs/id'},{'$ref':'file://%s/other.json#/$defs/id'},{'$ref':'file://%s-link/other.json#/$defs/id'}]}}}", folder, folder);
 	put("all.json", schema);
-	if (load(&r, &err) != 0)
+	(void)snprintf(link, sizeof(link), "%s-link", folder);
+	assert_int_equal(symlink(folder, link), 0);
+	if (load_from(link, &r, &err) != 0)
 		fail_msg("%s", err.text);
+	assert_int_equal(unlink(link), 0);
 	assert_int_equal(check(r, ROW).result, RULES_FIT);
 	rules_free(&r);
 }
@@ -317,7 +326,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_path_that_the_event_has_not_is_a_failure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_template_that_is_not_understood_is_said_at_the_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_event_is_held_against_the_rule_of_its_table, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(files_are_known_by_three_addresses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(files_are_known_by_their_addresses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_wrong_with_a_folder_is_said_with_the_file, set_up, tear_down),
 	};
 

@@ -185,7 +185,7 @@ malformed_events_are_told_apart_and_others_can_be_removed(void **state)
 static void
 what_the_rules_hold_back_is_counted_and_not_live(void **state)
 {
-	static const char	 rules[] = "{\"folder\":\"/r\",\"config\":{\"t\":{\"schema\":\"s.json\",\"path\":\"x/{{index .key 0}}\"}},"
+	static const char	 rules[] = "{\"folders\":[\"/r\"],\"config\":{\"t\":{\"schema\":\"s.json\",\"path\":\"x/{{index .key 0}}\"}},"
 	    "\"files\":{\"s.json\":{\"properties\":{\"key\":{\"items\":{\"pattern\":\"^k[1-4]$\"},\"not\":{\"type\":\"array\",\"contains\":{\"const\":\"k2\"}}}}}}}";
 	struct batch_rules	 r = rules_of(0, 0, 0, 0);
 	struct intake		*in = intake_new(100, 100000);

@@ -45,7 +45,7 @@ offer(struct gate *g, const char *table, const char *key, uint64_t seq)
 static void
 a_reason_is_said_once_for_each_table(void **state)
 {
-	static const char	 rules[] = "{\"folder\":\"/r\",\"config\":{\"t\":{\"schema\":\"s.json\"},\"u\":{\"schema\":\"s.json\"}},"
+	static const char	 rules[] = "{\"folders\":[\"/r\"],\"config\":{\"t\":{\"schema\":\"s.json\"},\"u\":{\"schema\":\"s.json\"}},"
 	    "\"files\":{\"s.json\":{\"properties\":{\"key\":{\"items\":{\"enum\":[\"good\"]}}}}}}";
 	struct heard		 heard = { 0 };
 	struct gate		*g = NULL;
@@ -93,7 +93,7 @@ many_tables_do_not_flood_the_log(void **state)
 	(void)state;
 	log_sink_set(hear, &heard);
 	log_make(&log, "shop", NULL);
-	assert_int_equal(gate_new(&g, SLICE("{\"folder\":\"/r\",\"config\":{},\"files\":{}}"), &log, &err), 0);
+	assert_int_equal(gate_new(&g, SLICE("{\"folders\":[\"/r\"],\"config\":{},\"files\":{}}"), &log, &err), 0);
 	for (unsigned i = 0; i < 2 * GATE_COMPLAINTS; i++) {
 		(void)snprintf(table, sizeof(table), "t%u", i);
 		assert_int_equal(offer(g, table, "k", i), RULES_NONE);
