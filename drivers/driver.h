@@ -39,7 +39,7 @@ struct drv_event {
 	uint64_t		 seq;		/* stream sequence */
 	const struct event	*ev;
 	struct slice		 payload;	/* as received     */
-	struct slice		 path;		/* by a rule (rules/template.h): where a store of objects keeps it; n == 0: none */
+	struct slice		 path;		/* by a rule (worker/rules/template.h): where a store of objects keeps it; n == 0: none */
 };
 
 struct drv_batch;

@@ -4,7 +4,7 @@
 #include "ipc/base/arena.h"
 #include "ipc/base/clock.h"
 #include "ipc/base/log.h"
-#include "rules/rules.h"
+#include "worker/rules/rules.h"
 
 /*
  * The rules at work: which events are delivered, and word to the log about the others, without anything of

@@ -16,7 +16,7 @@
  * `unique` the name is <seconds>-<primary key>~<mvcc>~<event id>.json: an id belongs to
  * one event, and with its ~ written %7E it can be told from what precedes it, so no two events share a key.
  *
- * A rule of the schema validator may have made a path (rules/template.h) of what stands in the event.  Then the key is
+ * A rule of the schema validator may have made a path (worker/rules/template.h) of what stands in the event.  Then the key is
  * <prefix><path>: two events with the same path have the same key, whatever rows they are about, and the later one stays.
  *
  * A roll, an object of many lines, is named after its first event:

@@ -1,10 +1,10 @@
 # Who is built of what.  A file belongs to the layer whose folder it lies in:
-# ipc/base <- ipc <- drivers <- worker, and ipc <- supervisor; rules, too, is for both.
+# ipc/base <- ipc <- drivers <- worker, and ipc <- supervisor; worker/rules is for both.
 
 SRC_BASE       = $(wildcard ipc/base/*.c)
 SRC_IPC        = $(wildcard ipc/*.c)
 # which events are delivered: schemas and paths
-SRC_RULES      = $(wildcard rules/*.c)
+SRC_RULES      = $(wildcard worker/rules/*.c)
 SRC_REGISTRY   = drivers/registry.c drivers/fields.c
 SRC_SUPERVISOR = $(filter-out supervisor/main.c,$(wildcard supervisor/*.c)) \
 	$(filter-out supervisor/control/edsctl.c,$(wildcard supervisor/*/*.c)) $(SRC_REGISTRY)

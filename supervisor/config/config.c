@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "rules/folder.h"
+#include "worker/rules/folder.h"
 #include "supervisor/config/config_private.h"
 #include "supervisor/config/toml.h"
 #include "supervisor/hq/token.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rules/schema.h"
+#include "worker/rules/schema.h"
 
 static int
 add_all(struct schema_set *set, const struct dom *files, struct err *err)

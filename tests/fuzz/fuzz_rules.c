@@ -5,8 +5,8 @@
  * to nothing but whole elements below its own place.
  */
 
-#include "rules/schema.h"
-#include "rules/template.h"
+#include "worker/rules/schema.h"
+#include "worker/rules/template.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -227,7 +227,7 @@ check_key(const json_t *v)
 	buf_free(&key);
 }
 
-/* Paths are cleaned where they are made (rules/template.h). */
+/* Paths are cleaned where they are made (worker/rules/template.h). */
 static bool
 is_unclean(const json_t *path)
 {

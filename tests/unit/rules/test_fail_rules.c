@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "rules/folder.h"
+#include "worker/rules/folder.h"
 #include "tests/support/cmocka_all.h"
 #include "tests/support/fail.h"
 

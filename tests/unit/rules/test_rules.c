@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rules/folder.h"
+#include "worker/rules/folder.h"
 #include "tests/support/cmocka_all.h"
 
 static char	 folder[64];

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rules/pattern.h"
-#include "rules/schema.h"
+#include "worker/rules/pattern.h"
+#include "worker/rules/schema.h"
 #include "tests/support/cmocka_all.h"
 
 #define URI	"file:///s.json"

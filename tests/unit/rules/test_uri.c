@@ -1,7 +1,7 @@
 /* References between schemas, and numbers of any size. */
 
-#include "rules/number.h"
-#include "rules/uri.h"
+#include "worker/rules/number.h"
+#include "worker/rules/uri.h"
 #include "tests/support/cmocka_all.h"
 
 static void

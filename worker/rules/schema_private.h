@@ -1,10 +1,10 @@
 #ifndef EDS_RULES_SCHEMA_PRIVATE_H
 #define EDS_RULES_SCHEMA_PRIVATE_H
 
-#include "rules/format.h"
-#include "rules/number.h"
-#include "rules/pattern.h"
-#include "rules/schema.h"
+#include "worker/rules/format.h"
+#include "worker/rules/number.h"
+#include "worker/rules/pattern.h"
+#include "worker/rules/schema.h"
 
 enum draft { DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020 };
 

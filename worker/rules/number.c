@@ -1,6 +1,6 @@
 /* Decimal numbers of any length, held against each other digit by digit. */
 
-#include "rules/number.h"
+#include "worker/rules/number.h"
 
 #define POINT_MOST	((int64_t)1 << 60)
 

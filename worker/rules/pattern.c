@@ -5,7 +5,7 @@
 #include <pcre2.h>
 #include <stdlib.h>
 
-#include "rules/pattern.h"
+#include "worker/rules/pattern.h"
 
 #define HEAP_KIB	8192u
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rules/schema_private.h"
+#include "worker/rules/schema_private.h"
 
 struct schema_set *
 schema_set_new(void)

@@ -1,8 +1,8 @@
 /* From JSON text to a tree. */
 
 #include "ipc/base/hash.h"
-#include "rules/dom.h"
-#include "rules/number.h"
+#include "worker/rules/dom.h"
+#include "worker/rules/number.h"
 
 #define FEW	8u		/* members that are looked through one by one */
 

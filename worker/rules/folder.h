@@ -2,7 +2,7 @@
 #define EDS_RULES_FOLDER_H
 
 #include "ipc/base/err.h"
-#include "rules/rules.h"
+#include "worker/rules/rules.h"
 
 /*
  * Reads a folder of rules (contract/drivers.md section 12): config.json, and every other file below it, whatever

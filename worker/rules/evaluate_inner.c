@@ -1,6 +1,6 @@
 /* Steps about the members of an object and the items of a list. */
 
-#include "rules/evaluate_private.h"
+#include "worker/rules/evaluate_private.h"
 
 /* The schema of a member by its name; NULL: `properties` does not have it. */
 static const struct schema *

@@ -3,7 +3,7 @@
 #include <ctype.h>
 
 #include "ipc/base/hex.h"
-#include "rules/uri.h"
+#include "worker/rules/uri.h"
 
 struct parts {
 	struct slice	 scheme, authority, path, query;	/* p == NULL: absent, but for the path */

@@ -2,7 +2,7 @@
 #define EDS_RULES_SCHEMA_H
 
 #include "ipc/base/err.h"
-#include "rules/dom.h"
+#include "worker/rules/dom.h"
 
 /*
  * JSON Schema: drafts 2020-12, 2019-09, 7, 6 and 4, as `$schema` says, 2020-12 without one.  A set

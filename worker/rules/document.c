@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "rules/document.h"
+#include "worker/rules/document.h"
 
 #define MEMBERS_MOST	13
 

@@ -1,6 +1,6 @@
 /* The keywords of all drafts as one table. */
 
-#include "rules/schema_private.h"
+#include "worker/rules/schema_private.h"
 
 #define D4	(1u << DRAFT_4)
 #define D6	(1u << DRAFT_6)
@@ -16,7 +16,7 @@
 
 const struct keyword keywords[] = {
 #define KEYWORD(name, drafts, holds, op)	{ name, drafts, holds, OP_##op },
-#include "rules/keywords.def"
+#include "worker/rules/keywords.def"
 #undef KEYWORD
 };
 const size_t n_keywords = NELEM(keywords);

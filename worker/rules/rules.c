@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "rules/document.h"
-#include "rules/rules.h"
-#include "rules/schema.h"
-#include "rules/template.h"
-#include "rules/uri.h"
+#include "worker/rules/document.h"
+#include "worker/rules/rules.h"
+#include "worker/rules/schema.h"
+#include "worker/rules/template.h"
+#include "worker/rules/uri.h"
 
 #define CONFIG	"config.json"
 

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 
-#include "rules/format.h"
+#include "worker/rules/format.h"
 
 static bool
 is_label_char(char c, bool wide)

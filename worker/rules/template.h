@@ -2,7 +2,7 @@
 #define EDS_RULES_TEMPLATE_H
 
 #include "ipc/base/err.h"
-#include "rules/dom.h"
+#include "worker/rules/dom.h"
 
 /*
  * The `path` of a rule: text with actions in double braces, the part of Go's html/template that says where something

@@ -2,8 +2,8 @@
 
 #include "ipc/base/hex.h"
 #include "ipc/base/json_bytes.h"
-#include "rules/format.h"
-#include "rules/pattern.h"
+#include "worker/rules/format.h"
+#include "worker/rules/pattern.h"
 
 static bool
 format_uuid(struct slice s)

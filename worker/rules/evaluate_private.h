@@ -1,7 +1,7 @@
 #ifndef EDS_RULES_EVALUATE_PRIVATE_H
 #define EDS_RULES_EVALUATE_PRIVATE_H
 
-#include "rules/schema_private.h"
+#include "worker/rules/schema_private.h"
 
 /* Which members or items of one value some schema has looked at, for the unevaluated... keywords.  NULL: nobody asks. */
 struct marks {

@@ -9,7 +9,7 @@
 
 #include "ipc/base/json_out.h"
 #include "ipc/base/json_scan.h"
-#include "rules/folder.h"
+#include "worker/rules/folder.h"
 
 #define CONFIG	"config.json"
 

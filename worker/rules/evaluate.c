@@ -1,6 +1,6 @@
 /* A value held against a schema. */
 
-#include "rules/evaluate_private.h"
+#include "worker/rules/evaluate_private.h"
 
 bool
 run_fail(struct run *r, const char *where)

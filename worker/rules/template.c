@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "ipc/base/json_out.h"
-#include "rules/template.h"
+#include "worker/rules/template.h"
 
 /* One step into a document: a member by name, or an item by number. */
 struct hop {

@@ -3,8 +3,8 @@
 #include <ctype.h>
 
 #include "ipc/base/hex.h"
-#include "rules/format.h"
-#include "rules/uri.h"
+#include "worker/rules/format.h"
+#include "worker/rules/uri.h"
 
 /* Only unreserved characters, % escapes and those of `more`; with `wide` everything beyond ASCII, too. */
 static bool

@@ -1,7 +1,7 @@
 /* Dates and times, RFC 3339. */
 
 #include "ipc/base/json_bytes.h"
-#include "rules/format.h"
+#include "worker/rules/format.h"
 
 /* Takes `digits` digits off the front. */
 static bool

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "rules/schema_private.h"
+#include "worker/rules/schema_private.h"
 
 int
 compile_error(struct compile *c, const char *keyword, const char *expected)

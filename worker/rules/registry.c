@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rules/schema_private.h"
-#include "rules/uri.h"
+#include "worker/rules/schema_private.h"
+#include "worker/rules/uri.h"
 
 static const struct {
 	const char	*uri;			/* behind http:// or https://, without # */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "rules/evaluate_private.h"
+#include "worker/rules/evaluate_private.h"
 
 #define FEW	16u		/* items that are held against each other one by one */
 
