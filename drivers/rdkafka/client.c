@@ -44,6 +44,16 @@ on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 	hook->report(hook->arg, message);
 }
 
+/* "... refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)": the library's own affairs. */
+static void
+cut_states(char *said)
+{
+	char	*at = strstr(said, " (after ");
+
+	if (at != NULL && strstr(at, "ms in state ") != NULL)
+		*at = '\0';
+}
+
 static void
 on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
@@ -64,6 +74,7 @@ on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	else
 		c->fault = CLIENT_AWAY;
 	(void)snprintf(c->said, sizeof(c->said), "%s", reason);
+	cut_states(c->said);
 }
 
 /* Served from the main queue, so in our thread.  What matters of it comes as a complaint too. */

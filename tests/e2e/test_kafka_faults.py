@@ -183,6 +183,7 @@ def test_h37_a_broker_that_nobody_reaches_is_no_success(enrolled, mock):
     mock.tell("down", 0)
     enrolled.start_eds({"k": quick(f"kafka://{mock.addresses}/{TOPIC}", hang_timeout="30s")}, wait="answer")
     wait_reason(enrolled, "no broker answers")
+    assert "in state" not in reason(enrolled)
     assert enrolled.destination("k")["state"] != "running"
     mock.tell("up", 0)
     enrolled.wait_running("k", timeout=40)
