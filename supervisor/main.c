@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/completion_scripts.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade/release.h"
 
@@ -65,9 +66,10 @@ run(struct cli *cli)
 	}
 	switch (cli->command) {
 	case CLI_COMPLETE:
-		return cmd_complete();
+		completion_answer(cli_complete);
+		return 0;
 	case CLI_COMPLETION:
-		return cmd_completion(cli);
+		return completion_print("eds", cli->args[0]) == 0 ? 0 : 1;
 	case CLI_ENROLL:
 		return cmd_enroll(cli);
 	case CLI_SERVER:

@@ -9,7 +9,7 @@ SRC_REGISTRY   = drivers/registry.c drivers/fields.c
 SRC_SUPERVISOR = $(filter-out supervisor/main.c,$(wildcard supervisor/*.c)) \
 	$(filter-out supervisor/control/edsctl.c,$(wildcard supervisor/*/*.c)) $(SRC_REGISTRY)
 SRC_EDSCTL     = $(wildcard supervisor/control/edsctl*.c) supervisor/control/control_commands.c \
-	supervisor/control/control_path.c
+	supervisor/control/control_path.c supervisor/cli/completion_scripts.c
 SRC_WORKER     = $(filter-out worker/main.c,$(wildcard worker/*.c)) $(SRC_REGISTRY) drivers/fields_url.c
 SRC_SQL        = $(wildcard drivers/sql/*.c)
 # what of a batch is stored, for drivers whose destination confirms single events

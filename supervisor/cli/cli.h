@@ -81,8 +81,6 @@ const struct cli_flag *cli_flags(size_t *n_r);
 const char *cli_program(void);
 
 /* Each command; the result is the exit code. */
-int	 cmd_complete(void);
-int	 cmd_completion(const struct cli *);
 int	 cmd_download(const struct cli *);
 int	 cmd_enroll(struct cli *);
 int	 cmd_import(struct cli *);
@@ -91,11 +89,6 @@ int	 cmd_server_help(const struct cli *);
 
 /* completion.c: candidates for the last of the words, which are one a line. */
 void	 cli_complete(struct slice words, struct buf *out);
-/* completion_scripts.c: up to a NULL name. */
-struct cli_shell {
-	const char	*name, *script;
-};
-extern const struct cli_shell cli_shells[];
 
 /*
  * confirm.c: asks on the terminal, with `Cancel` as the first answer.  1: confirmed, 0: cancelled, -1: there is no

@@ -1,16 +1,8 @@
-/*
- * What can stand at the cursor of a command line.  `eds __complete` reads the words of the line up to the cursor
- * from its standard input, one a line, the one under the cursor last: arguments could be read by everybody on the
- * machine.  It answers with one candidate per line and its help behind a tab, or with ":files" or ":folders" for
- * those of the disk.
- */
-
-#include <stdio.h>
+/* What can stand at the cursor of a command line of eds: `eds __complete` (completion_scripts.h). */
 
 #include "drivers/registry.h"
 #include "supervisor/cli/cli.h"
-
-#define LINE_MAX_BYTES	65536u
+#include "supervisor/cli/completion_scripts.h"
 
 struct search {
 	enum cli_command	 command;
@@ -23,12 +15,7 @@ struct search {
 static void
 offer(struct search *s, const char *before, const char *text, const char *help)
 {
-	struct buf	 whole = { 0 };
-
-	buf_printf(&whole, "%s%s", before, text);
-	if (whole.len >= s->word.n && memcmp(whole.data, s->word.p, s->word.n) == 0)
-		buf_printf(s->out, "%s\t%s\n", buf_cstr(&whole), help);
-	buf_free(&whole);
+	completion_offer(s->out, s->word, before, text, help);
 }
 
 /* The flag that a word such as --dir, --dir=x or -vd names, if the command has it; the value is its own argument's. */
@@ -108,8 +95,8 @@ offer_arguments(struct search *s)
 		offer_kinds(s);
 		break;
 	case CLI_COMPLETES_SHELLS:
-		for (const struct cli_shell *shell = cli_shells; shell->name != NULL; shell++)
-			offer(s, "", shell->name, "");
+		for (const struct completion_script *c = completion_scripts; c->shell != NULL; c++)
+			offer(s, "", c->shell, "");
 		break;
 	case CLI_COMPLETES_FILES:
 		buf_adds(s->out, ":files\n");
@@ -176,21 +163,4 @@ cli_complete(struct slice words, struct buf *out)
 		offer_flags(&s);
 	else if (takes_value(wants = flag_of(&s, s.word)))
 		offer_value(&s, wants);
-}
-
-int
-cmd_complete(void)
-{
-	struct buf	 line = { 0 }, out = { 0 };
-	char		 part[4096];
-	size_t		 n;
-
-	while (line.len < LINE_MAX_BYTES && (n = fread(part, 1, sizeof(part), stdin)) > 0)
-		buf_add(&line, part, n);
-	cli_complete(buf_slice(&line), &out);
-	(void)fputs(buf_cstr(&out), stdout);
-	explicit_bzero(part, sizeof(part));
-	buf_free_wiped(&line);
-	buf_free(&out);
-	return 0;
 }

@@ -1,16 +1,21 @@
 /*
- * `eds completion SHELL`: a script for the shell.  The scripts are thin: at each Tab they ask `eds __complete`
- * (completion.c), which knows commands and flags from the tables.
+ * Scripts by which shells complete command lines of a program, whose name stands for @@.  They are thin: at each Tab
+ * they ask `PROGRAM __complete`, which knows its commands and flags from tables.
  */
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/completion_scripts.h"
 
-const struct cli_shell cli_shells[] = {
+#define LINE_MAX_BYTES	65536u
+#define PROGRAM		"@@"
+
+const struct completion_script completion_scripts[] = {
 	{ "bash",
-	  "# bash completion for eds: source this, or put it into /usr/share/bash-completion/completions/eds\n"
-	  "_eds()\n"
+	  "# bash completion for @@: source this, or put it into /usr/share/bash-completion/completions/@@\n"
+	  "_@@()\n"
 	  "{\n"
 	  "\tlocal line=${COMP_LINE:0:COMP_POINT} current=${COMP_WORDS[COMP_CWORD]} words word help\n"
 	  "\tread -ra words <<< \"$line\"\n"
@@ -25,11 +30,11 @@ const struct cli_shell cli_shells[] = {
 	  "\t\tesac\n"
 	  "\tdone < <(printf '%s\\n' \"${words[@]:1}\" | \"${words[0]/#\\~/$HOME}\" __complete 2> /dev/null)\n"
 	  "}\n"
-	  "complete -F _eds eds\n" },
+	  "complete -F _@@ @@\n" },
 	{ "zsh",
-	  "#compdef eds\n"
-	  "# zsh completion for eds: source this, or put it as _eds into a folder of $fpath\n"
-	  "_eds()\n"
+	  "#compdef @@\n"
+	  "# zsh completion for @@: source this, or put it as _@@ into a folder of $fpath\n"
+	  "_@@()\n"
 	  "{\n"
 	  "\tlocal -a candidates\n"
 	  "\tlocal line\n"
@@ -41,12 +46,12 @@ const struct cli_shell cli_shells[] = {
 	  "\t\t(*) candidates+=(\"${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}\") ;;\n"
 	  "\t\tesac\n"
 	  "\tdone\n"
-	  "\t(( $#candidates )) && _describe eds candidates\n"
+	  "\t(( $#candidates )) && _describe @@ candidates\n"
 	  "}\n"
-	  "if [[ $funcstack[1] == _eds ]]; then _eds \"$@\"; else compdef _eds eds; fi\n" },
+	  "if [[ $funcstack[1] == _@@ ]]; then _@@ \"$@\"; else compdef _@@ @@; fi\n" },
 	{ "fish",
-	  "# fish completion for eds: put this into ~/.config/fish/completions/eds.fish\n"
-	  "function __eds_complete\n"
+	  "# fish completion for @@: put this into ~/.config/fish/completions/@@.fish\n"
+	  "function __@@_complete\n"
 	  "\tset -l words (commandline -opc)\n"
 	  "\tset -l current (commandline -ct)\n"
 	  "\tset -l before (string match -r -- '^--[^=]*=' $current)\n"
@@ -64,10 +69,10 @@ const struct cli_shell cli_shells[] = {
 	  "\t\tend\n"
 	  "\tend\n"
 	  "end\n"
-	  "complete -c eds -f -a '(__eds_complete)'\n" },
+	  "complete -c @@ -f -a '(__@@_complete)'\n" },
 	{ "powershell",
-	  "# PowerShell completion for eds: eds completion powershell | Out-String | Invoke-Expression\n"
-	  "Register-ArgumentCompleter -Native -CommandName 'eds' -ScriptBlock {\n"
+	  "# PowerShell completion for @@: @@ completion powershell | Out-String | Invoke-Expression\n"
+	  "Register-ArgumentCompleter -Native -CommandName '@@' -ScriptBlock {\n"
 	  "    param($wordToComplete, $commandAst, $cursorPosition)\n"
 	  "    $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |\n"
 	  "        ForEach-Object { $_.ToString() })\n"
@@ -95,14 +100,46 @@ const struct cli_shell cli_shells[] = {
 };
 
 int
-cmd_completion(const struct cli *cli)
+completion_print(const char *program, const char *shell)
 {
-	for (const struct cli_shell *s = cli_shells; s->name != NULL; s++)
-		if (strcmp(cli->args[0], s->name) == 0) {
-			(void)fputs(s->script, stdout);
-			return 0;
-		}
-	(void)fprintf(stderr, "Error: there is no completion for the shell \"%s\"; expected bash, zsh, fish or powershell\n",
-	    cli->args[0]);
-	return 1;
+	const struct completion_script	*s = completion_scripts;
+	const char			*at, *next;
+
+	while (s->shell != NULL && strcmp(shell, s->shell) != 0)
+		s++;
+	if (s->shell == NULL) {
+		(void)fprintf(stderr, "Error: there is no completion for the shell \"%s\"; expected bash, zsh, fish or powershell\n", shell);
+		return -1;
+	}
+	for (at = s->script; (next = strstr(at, PROGRAM)) != NULL; at = next + strlen(PROGRAM))
+		(void)printf("%.*s%s", (int)(next - at), at, program);
+	(void)fputs(at, stdout);
+	return 0;
+}
+
+void
+completion_answer(void (*complete)(struct slice words, struct buf *out))
+{
+	struct buf	 line = { 0 }, out = { 0 };
+	char		 part[4096];
+	size_t		 n;
+
+	while (line.len < LINE_MAX_BYTES && (n = fread(part, 1, sizeof(part), stdin)) > 0)
+		buf_add(&line, part, n);
+	complete(buf_slice(&line), &out);
+	(void)fputs(buf_cstr(&out), stdout);
+	explicit_bzero(part, sizeof(part));
+	buf_free_wiped(&line);
+	buf_free(&out);
+}
+
+void
+completion_offer(struct buf *out, struct slice word, const char *before, const char *text, const char *help)
+{
+	struct buf	 whole = { 0 };
+
+	buf_printf(&whole, "%s%s", before, text);
+	if (whole.len >= word.n && memcmp(whole.data, word.p, word.n) == 0)
+		buf_printf(out, "%s\t%s\n", buf_cstr(&whole), help);
+	buf_free(&whole);
 }

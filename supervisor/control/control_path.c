@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "supervisor/control/control_path.h"
 
@@ -16,6 +18,16 @@ control_dir_open(const char *data_dir, struct err *err)
 		return fd;
 	return err_set(err, errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : errno == EACCES ? ERR_AUTH : ERR_IO,
 	    "data directory %s: %s", data_dir, strerror(errno));
+}
+
+const char *
+control_default_dir(void)
+{
+	const char	*dir = getenv("EDS_DATA_DIR");
+
+	if (dir != NULL && dir[0] != '\0')
+		return dir;
+	return access("data/" CONTROL_SOCKET, F_OK) == 0 ? "data" : "/var/lib/eds";
 }
 
 void

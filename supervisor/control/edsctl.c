@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "ipc/base/clock.h"
+#include "supervisor/cli/completion_scripts.h"
 #include "supervisor/control/control_commands.h"
 #include "supervisor/control/control_path.h"
 #include "supervisor/control/edsctl_client.h"
+#include "supervisor/control/edsctl_complete.h"
 #include "supervisor/control/edsctl_logs.h"
 #include "supervisor/control/edsctl_text.h"
 
@@ -106,16 +108,6 @@ help(const char *verb)
 	(void)fputs(buf_cstr(&text), stdout);
 	buf_free(&text);
 	return CONTROL_OK;
-}
-
-static const char *
-default_data_dir(void)
-{
-	const char	*dir = getenv("EDS_DATA_DIR");
-
-	if (dir != NULL && dir[0] != '\0')
-		return dir;
-	return access("data/" CONTROL_SOCKET, F_OK) == 0 ? "data" : "/var/lib/eds";
 }
 
 static struct text_style
@@ -329,6 +321,8 @@ run_verb(const struct control_command *cmd, char **argv, int argc, const struct 
 	}
 	if (cmd->where == CONTROL_LOCAL && strcmp(cmd->verb, "logs") == 0)
 		return edsctl_logs(opt->data_dir, argc == 0 ? NULL : argv[0], opt->follow, opt->json);
+	if (cmd->where == CONTROL_LOCAL && strcmp(cmd->verb, "completion") == 0)
+		return completion_print("edsctl", argv[0]) == 0 ? CONTROL_OK : CONTROL_USAGE;
 	if (cmd->where == CONTROL_LOCAL)
 		return help(argc == 0 ? NULL : argv[0]);
 	call.timeout_ms = 1000 * (int64_t)(opt->timeout_s != 0 ? opt->timeout_s : opt->watch ? WATCH_TIMEOUT_S : TIMEOUT_S);
@@ -409,7 +403,7 @@ parse_options(int argc, char **argv, struct options *opt)
 		}
 	}
 	if (opt->data_dir == NULL)
-		opt->data_dir = default_data_dir();
+		opt->data_dir = control_default_dir();
 	return 0;
 }
 
@@ -440,8 +434,13 @@ int
 main(int argc, char **argv)
 {
 	struct options	 opt = { 0 };
-	int		 rc = run(argc, argv, &opt);
+	int		 rc;
 
+	if (argc == 2 && strcmp(argv[1], "__complete") == 0) {
+		completion_answer(edsctl_complete);
+		return CONTROL_OK;
+	}
+	rc = run(argc, argv, &opt);
 	for (size_t i = 0; i < opt.n_flags; i++)
 		free(opt.flags[i]);
 	return rc;

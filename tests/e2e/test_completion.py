@@ -1,24 +1,29 @@
-"""`eds completion`: the scripts in real shells, with a Tab on a terminal of their own."""
+"""`eds completion` and `edsctl completion`: the scripts in real shells, with a Tab on a terminal of their own."""
 import os
 import shutil
 import subprocess
 
 import pytest
 
+from helpers import quick
 from tests.support.lab import build_dir
 from tests.support.terminal import Terminal
 
-EDS = os.path.join(build_dir(), "eds")
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
-def eds(*args, **kw):
-    return subprocess.run([EDS, *args], capture_output=True, text=True, timeout=30, check=False, **kw)
+def run(program, *args, **kw):
+    return subprocess.run([os.path.join(build_dir(), program), *args], capture_output=True, text=True, timeout=30,
+                          check=False, **kw)
 
 
-def candidates(*words):
+def eds(*args):
+    return run("eds", *args)
+
+
+def candidates(*words, program="eds"):
     """What the shells are told for a line of these words, the last one under the cursor."""
-    done = eds("__complete", input="".join(word + "\n" for word in words))
+    done = run(program, "__complete", input="".join(word + "\n" for word in words))
     assert done.returncode == 0 and done.stderr == ""
     return [line.partition("\t")[0] for line in done.stdout.splitlines()]
 
@@ -65,26 +70,66 @@ def test_a_shell_that_is_unknown_is_named():
     assert eds("completion").returncode == 1
 
 
+@pytest.mark.parametrize("words, wanted", [
+    (["sta"], ["status"]),
+    (["--json", "sta"], ["status"]),
+    (["restart", ""], ["worker"]),
+    (["gap", ""], ["list", "accept"]),
+    (["gap", "accept", ""], ["from-start"]),
+    (["gap", "list", ""], []),
+    (["quarantine", "re"], ["retry"]),
+    (["quarantine", "retry", "shop", ""], ["all"]),
+    (["quarantine", "show", "shop", ""], []),
+    (["journal", ""], ["check"]),
+    (["help", "lo"], ["logs"]),
+    (["completion", ""], list(SHELLS)),
+    (["status", "--w"], ["--watch"]),
+    (["import", "shop", "--d"], ["--data-dir", "--dry-run", "--dir"]),
+    (["import", "shop", "--dir", ""], [":folders"]),
+    (["import", "--only", "order", "--ca"], ["--cancel"]),
+    (["import", "--only", ""], []),
+    (["-d", ""], [":folders"]),
+    (["status", "--data-dir=/v"], [":folders"]),
+    (["--timeout", ""], []),
+])
+def test_verbs_of_edsctl_and_their_arguments_are_offered(words, wanted):
+    assert candidates(*words, program="edsctl") == wanted
+
+
+def test_edsctl_offers_the_destinations_of_the_server_that_is_meant(enrolled):
+    lab = enrolled
+    lab.start_eds({"files": quick(lab.file_url()), "shop": quick(lab.sqlite_url())})
+    lab.wait_running("files", "shop")
+    for line in (["-d", lab.data_dir, "restart", "worker"], ["pause", "--data-dir", lab.data_dir],
+                 ["--data-dir=" + lab.data_dir, "quarantine", "show"], ["-d", lab.data_dir, "import"]):
+        assert candidates(*line, "", program="edsctl") == ["files", "shop"]
+        assert candidates(*line, "sh", program="edsctl") == ["shop"]
+    assert lab.stop_eds() == 0
+    assert candidates("-d", lab.data_dir, "why", "", program="edsctl") == []
+
+
+@pytest.mark.parametrize("program", ["eds", "edsctl"])
 @pytest.mark.parametrize("shell", SHELLS)
-def test_each_script_asks_the_program(shell):
-    done = eds("completion", shell)
+def test_each_script_asks_its_program(program, shell):
+    done = run(program, "completion", shell)
     assert done.returncode == 0 and "__complete" in done.stdout and done.stderr == ""
+    assert f"completion for {program}:" in done.stdout and "@@" not in done.stdout
 
 
 class Shell(Terminal):
-    """An interactive shell with the completion of eds, and its keys."""
+    """An interactive shell with the completion of both programs, and its keys."""
 
     COMMANDS = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", "-i"],
                 "fish": ["fish", "--private", "-i", "-N"]}
-    BEGIN = {"bash": "bind 'set bell-style none'; source ./script", "zsh": "unsetopt beep; autoload -U compinit; compinit -D; source ./script",
-             "fish": "source ./script"}
+    BEGIN = {"bash": "bind 'set bell-style none'; ", "zsh": "unsetopt beep; autoload -U compinit; compinit -D; ", "fish": ""}
 
     def __init__(self, name, folder):
-        (folder / "script").write_text(eds("completion", name).stdout, encoding="utf-8")
+        for program in ("eds", "edsctl"):
+            (folder / program).write_text(run(program, "completion", name).stdout, encoding="utf-8")
         env = {"PATH": build_dir() + ":" + os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", "PS1": "$ ",
                "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder), "LC_ALL": "C.UTF-8"}
         super().__init__(self.COMMANDS[name], str(folder), env, columns=200)
-        self.run(self.BEGIN[name] + "; echo read'y'", "ready")
+        self.run(self.BEGIN[name] + "source ./eds; source ./edsctl; echo read'y'", "ready")
 
     def run(self, line, wanted):
         self.type(line + "\r")
@@ -108,5 +153,8 @@ def test_a_tab_completes_in_a_real_shell(name, tmp_path):
         # a folder, not the file, and its blank is escaped
         shell.type("eds import --dir the\t")
         shell.wait_for("the\\ folder/")
+        shell.run("\x15", "\n")       # the line is emptied
+        shell.type("edsctl quarantine li\t")
+        shell.wait_for("quarantine list ")
     finally:
         shell.close()

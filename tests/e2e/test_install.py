@@ -46,8 +46,8 @@ def test_everything_is_where_a_package_has_it(staged):
     wanted = {"bin/eds", "bin/edsctl", "libexec/eds/eds-worker", "lib/systemd/system/eds.service",
               *(f"lib/eds/drivers/{d}.so" for d in modules if d != "fault"),
               *(f"share/doc/eds/{f}" for f in ("README.md", "LICENSE", "eds.conf")),
-              *(f"share/man/{page}" for page in MAN_PAGES), "share/bash-completion/completions/eds",
-              "share/zsh/vendor-completions/_eds", "share/fish/vendor_completions.d/eds.fish"}
+              *(f"share/man/{page}" for page in MAN_PAGES), *(f"share/{path}" for p in ("eds", "edsctl") for path in (
+                  f"bash-completion/completions/{p}", f"zsh/vendor-completions/_{p}", f"fish/vendor_completions.d/{p}.fish"))}
     assert found == wanted
     executable = {f for f in found if os.access(os.path.join(staged, f), os.X_OK) and
                   os.stat(os.path.join(staged, f)).st_mode & 0o111}
