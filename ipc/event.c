@@ -82,8 +82,8 @@ field_find(const struct json_val *key)
 		name = buf_slice(&plain);
 	}
 	for (f = 0; f < FIELDS; f++)
-		if (name.n == fields[f].name.n && (memcmp(name.p, fields[f].name.p, name.n) == 0 ||
-		    strncasecmp(name.p, fields[f].name.p, name.n) == 0))
+		if (name.n == fields[f].name.n && (name.p[0] | 0x20) == fields[f].name.p[0] &&
+		    strncasecmp(name.p, fields[f].name.p, name.n) == 0)
 			break;
 	buf_free(&plain);
 	return f;

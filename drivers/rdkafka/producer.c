@@ -16,6 +16,7 @@
 
 #include "drivers/common/offer.h"
 #include "drivers/rdkafka/producer.h"
+#include "ipc/base/arena.h"
 #include "ipc/base/clock.h"
 
 #define OPEN_MS		6000
@@ -37,6 +38,7 @@ struct producer {
 	bool				 silent;	/* the last call ended without a report */
 	bool				 one_by_one;	/* until the culprit is found */
 	struct buf			 scratch;
+	struct arena			 values;	/* of the messages under way: the library does not copy them */
 };
 
 static void
@@ -122,6 +124,7 @@ producer_close(struct producer **pp)
 	props_free(&p->props);
 	offer_free(&p->offer);
 	buf_free(&p->scratch);
+	arena_free(&p->values);
 	free(p);
 	*pp = NULL;
 }
@@ -193,7 +196,6 @@ produce(struct producer *p, const struct producer_message *m, struct offer_entry
 		{ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)m->value.p, m->value.n } },
 		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)m->key.p, m->key.n } },
 		{ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = entry },
-		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
 		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
 	};
 	rd_kafka_error_t	*error;
@@ -281,7 +283,8 @@ send_one(struct producer *p, const struct event *ev, struct offer_entry *entry, 
 
 	buf_reset(&p->scratch);
 	p->rules->render(ev, &p->scratch, &m);
-	if (p->scratch.oom) {
+	m.value = arena_copy(&p->values, m.value);
+	if (p->scratch.oom || p->values.oom) {
 		buf_free(&p->scratch);
 		(void)err_set(err, ERR_NOMEM, "no memory for an event");
 		return DRV_RETRY;
@@ -339,6 +342,8 @@ send_and_await(struct producer *p, const struct drv_batch *batch, struct drv_out
 	bool		 left;
 
 	do {
+		if (p->pending == 0)
+			arena_reset(&p->values);
 		if ((rc = send_new(p, batch, p->one_by_one ? 1 : SIZE_MAX, &left, out)) != DRV_STORED)
 			return rc;
 		while (p->pending > 0 && !p->client.fatal)
