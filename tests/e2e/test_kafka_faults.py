@@ -134,9 +134,9 @@ def test_an_end_of_idempotence_means_a_new_client_and_the_same_batch(streaming, 
 
 
 def test_a_right_that_is_taken_away_is_said_and_waited_for(streaming, mock):
-    mock.tell("error", PRODUCE, *[TOPIC_AUTHORIZATION] * 8)
+    mock.tell("error", PRODUCE, *[TOPIC_AUTHORIZATION] * 4)     # each attempt meets one or more, and waits longer
     publish(streaming, 50)
-    wait_reason(streaming, "rights Describe and Write")
+    streaming.wait_log("give this user the rights Describe and Write")
     streaming.wait_delivered()
     check(streaming, mock, again=True)
 
