@@ -126,22 +126,6 @@ options_of(struct supervisor *s, struct destination *d)
 	    .ping_timeout_ms = c->ping_timeout_ms, .reject_limit = c->on_reject == ON_REJECT_STOP ? 0 : c->quarantine_limit == 0 ? UINT64_MAX : c->quarantine_limit };
 }
 
-/*
- * An export from before the destination's present state lacks what was delivered since, and nobody
- * would deliver it once more.
- */
-static int
-check_age(struct supervisor *s, struct destination *d, const struct import_request *r, struct err *err)
-{
-	struct cursor	*cur = child_cursor(d->child);
-
-	(void)s;
-	if ((r->job_id == NULL && r->dir == NULL) || r->dry_run || cur->seq == 0)
-		return 0;
-	return err_set(err, ERR_CONFLICT, "%s has had events since that export was made, and would lose what they changed; "
-	    "begin a new export instead", child_name(d->child));
-}
-
 int
 imports_begin(struct supervisor *s, struct destination *d, const struct import_request *r, import_done_fn done, void *arg,
     struct err *err)
@@ -156,7 +140,8 @@ imports_begin(struct supervisor *s, struct destination *d, const struct import_r
 		return err_set(err, ERR_CONFLICT, "an import into %s is under way already", child_name(d->child));
 	if (s->config->token == NULL || s->config->api_url == NULL)
 		return err_set(err, ERR_CONFIG, "without enrollment there is no token for HQ, which makes the exports");
-	if (check_age(s, d, r, err) == -1)
+	if ((r->job_id != NULL || r->dir != NULL) && !r->dry_run &&
+	    import_record_check_age(s->store, child_name(d->child), child_cursor(d->child)->seq, r->job_id, err) == -1)
 		return -1;
 	o.job_id = r->job_id;
 	o.dir = r->dir;

@@ -168,25 +168,6 @@ report(struct run *r)
 	return code;
 }
 
-/* What the store already has for this destination was delivered after an older export was made. */
-static int
-check_age(struct run *r, struct err *err)
-{
-	const struct cli_import	*im = &r->cli->import;
-	struct import_record	 last = { 0 };
-	struct err		 none = { 0 };
-	uint64_t		 seq = 0;
-	bool			 same;
-
-	if ((im->job_id == NULL && im->dir == NULL) || im->dry_run || store_cursor_get(r->store, r->name, &seq, &none) == -1 || seq == 0)
-		return 0;
-	same = import_record_load(&last, r->store, r->name, &none) == 0 && last.cursor == seq && last.state != IMPORT_DONE &&
-	    im->job_id != NULL && last.export_id != NULL && strcmp(last.export_id, im->job_id) == 0;
-	import_record_free(&last);
-	return same ? 0 : err_set(err, ERR_CONFLICT, "the destination %s has had events since that export was made, and would lose what they "
-	    "changed; begin a new export instead", r->name);
-}
-
 static int
 start(struct run *r, struct err *err)
 {
@@ -203,7 +184,10 @@ start(struct run *r, struct err *err)
 		return err_set(err, ERR_CONFIG, IMPORT_TIME_WANTED);
 	if (store_cursor_get(r->store, r->name, &o.cursor, NULL) == -1)
 		o.cursor = 0;		/* it never had anything */
-	if (check_age(r, err) == -1 || import_start(&r->import, &host, &o, err) == -1)
+	if ((im->job_id != NULL || im->dir != NULL) && !im->dry_run &&
+	    import_record_check_age(r->store, r->name, o.cursor, im->job_id, err) == -1)
+		return -1;
+	if (import_start(&r->import, &host, &o, err) == -1)
 		return -1;
 	import_go(r->import);
 	return 0;

@@ -428,6 +428,22 @@ import_start_ns(struct store *st, const char *destination)
 }
 
 int
+import_record_check_age(struct store *st, const char *destination, uint64_t seq, const char *job_id, struct err *err)
+{
+	struct import_record	 last = { 0 };
+	struct err		 none = { 0 };
+	bool			 same;
+
+	if (seq == 0)
+		return 0;
+	same = import_record_load(&last, st, destination, &none) == 0 && last.cursor == seq && last.state != IMPORT_DONE &&
+	    job_id != NULL && last.export_id != NULL && strcmp(last.export_id, job_id) == 0;
+	import_record_free(&last);
+	return same ? 0 : err_set(err, ERR_CONFLICT, "%s has had events since that export was made, and would lose what they changed; "
+	    "begin a new export instead", destination);
+}
+
+int
 import_record_save_live(const struct import_record *r, struct store *st, const char *destination, struct err *err)
 {
 	char	*record = to_json(r), *times = times_text(r, st, destination), fact[100], start[32];

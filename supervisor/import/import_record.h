@@ -51,6 +51,15 @@ int	 import_record_save(const struct import_record *, struct store *, const char
 int	 import_record_save_live(const struct import_record *, struct store *, const char *destination, struct err *) MUST_CHECK;
 
 bool	 import_record_is_open(const struct import_record *);	/* to be taken up again after a restart */
+
+/*
+ * May the destination, which has everything up to the stream sequence `seq`, get an export that was made before?
+ * What it has had since the export is not in there, and nobody would deliver it once more: ERR_CONFLICT, unless
+ * it never had an event, or `job_id` is the export of its last import, which did not end well, and nothing has
+ * come since.  `job_id` NULL: the files of a folder.
+ */
+int	 import_record_check_age(struct store *, const char *destination, uint64_t seq, const char *job_id, struct err *) MUST_CHECK;
+
 const char *import_state_name(enum import_state);
 int	 import_record_add_done(struct import_record *, const char *file) MUST_CHECK;
 bool	 import_record_is_done(const struct import_record *, const char *file);

@@ -287,6 +287,39 @@ def test_cancel_leaves_what_was_there(faulty):
     assert lab.edsctl("import", "fault", "--cancel").returncode == 1
 
 
+def test_a_cancelled_import_is_gone_on_with_by_its_job_until_an_event_comes(shop):
+    lab = shop
+    lab.hq.exports.pending_polls = 10**6
+    lab.start_eds({"shop": lab.sqlite_url()})
+    lab.publish(50)
+    lab.wait_delivered()
+    begin(lab, "shop")
+    lab.wait_until(lambda: lab.hq.exports.jobs, "the export job")
+    (job,) = lab.hq.exports.jobs
+    lab.wait_log(f"export job {job}")
+    assert lab.edsctl("import", "shop", "--cancel").returncode == 0
+    wait_import(lab, "shop", "cancelled")
+    lab.hq.exports.pending_polls = 0
+    other = lab.edsctl("import", "shop", "--job-id", "another")
+    assert other.returncode == 1 and "begin a new export" in other.stderr
+    begin(lab, "shop", "--job-id", job)
+    wait_import(lab, "shop")
+    assert list(lab.hq.exports.jobs) == [job], "HQ was asked for a second export"
+    assert model_differences(lab, lab.sqlite_path()) == []
+    lab.hq.exports.pending_polls = 10**6
+    begin(lab, "shop")
+    lab.wait_until(lambda: len(lab.hq.exports.jobs) == 2, "another export job")
+    late = list(lab.hq.exports.jobs)[1]
+    lab.wait_log(f"export job {late}")
+    assert lab.edsctl("import", "shop", "--cancel").returncode == 0
+    wait_import(lab, "shop", "cancelled")
+    lab.publish(20)
+    lab.wait_delivered()
+    done = lab.edsctl("import", "shop", "--job-id", late)
+    assert done.returncode == 1 and "begin a new export" in done.stderr
+    assert model_differences(lab, lab.sqlite_path()) == []
+
+
 def test_a_table_that_hq_cannot_export_fails_the_import_with_its_name(shop):
     lab = shop
     lab.hq.exports.fail_table = "order"
