@@ -6,7 +6,8 @@
 
 /*
  * Who told this server to do what: <data-dir>/audit.log, one JSON object per line,
- * only ever added to, each line on disk before the command takes effect:
+ * only ever added to, each line on disk before the command takes effect; what is refused then, or how it ends,
+ * has a line of its own:
  *
  *	{"at":1720000000000,"from":"hq","who":"4641...","command":"configure","details":"postgres://e**@h/sh**","outcome":"..."}
  *

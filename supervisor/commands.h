@@ -14,7 +14,7 @@ void	 command_import(struct supervisor *, struct control_request *, const struct
 void	 command_audit(struct supervisor *, struct control_request *, const struct ipc_strs *args);
 
 /* Writes down what a local user is about to change; nothing for verbs that only look. */
-void	 commands_audit(struct supervisor *, const struct control_request *, const char *verb, const struct ipc_strs *args);
+void	 commands_audit(struct supervisor *, struct control_request *, const char *verb, const struct ipc_strs *args);
 
 void	 command_check_connect(struct supervisor *, struct control_request *);
 void	 command_check_end(struct supervisor *);	/* answers what is still under way */

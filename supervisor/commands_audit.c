@@ -26,23 +26,53 @@ only_looks(const char *verb, const struct ipc_strs *args)
 	return strcmp(verb, "gap") == 0 && args->n == 0;
 }
 
-void
-commands_audit(struct supervisor *s, const struct control_request *r, const char *verb, const struct ipc_strs *args)
+/* A command that is under way, for the case that it is refused. */
+struct asked {
+	struct supervisor	*s;
+	char			 verb[32], who[40];
+	char			 details[];
+};
+
+static void
+add(struct asked *a, const char *outcome)
 {
-	struct audit_entry	 e = { .from = "local", .command = verb, .outcome = "accepted" };
-	struct buf		 details = { 0 };
-	struct err		 err = { 0 };
-	char			 who[40];
+	const struct audit_entry	 e = { .from = "local", .who = a->who, .command = a->verb, .details = a->details, .outcome = outcome };
+	struct err			 err = { 0 };
+
+	if (audit_add(a->s->audit, &e, &err) == -1)
+		log_error(&a->s->log, "%s", err.text);
+}
+
+static void
+on_refused(void *arg, const char *why)
+{
+	struct buf	 outcome = { 0 };
+
+	buf_printf(&outcome, "refused: %s", why);
+	add(arg, buf_cstr(&outcome));
+	buf_free(&outcome);
+}
+
+void
+commands_audit(struct supervisor *s, struct control_request *r, const char *verb, const struct ipc_strs *args)
+{
+	struct buf	 details = { 0 };
+	struct asked	*a;
 
 	if (only_looks(verb, args))
 		return;
 	for (size_t i = 0; i < args->n; i++)
 		buf_printf(&details, "%s" SLICE_FMT, i == 0 ? "" : " ", SLICE_ARG(args->v[i]));
-	(void)snprintf(who, sizeof(who), "uid %lld", (long long)control_request_uid(r));
-	e.who = who;
-	e.details = buf_cstr(&details);
-	if (audit_add(s->audit, &e, &err) == -1)
-		log_error(&s->log, "%s", err.text);
+	if (details.oom || (a = calloc(1, sizeof(*a) + details.len + 1)) == NULL) {
+		log_error(&s->log, "memory is short: %s is not in the audit", verb);
+	} else {
+		a->s = s;
+		(void)snprintf(a->verb, sizeof(a->verb), "%s", verb);
+		(void)snprintf(a->who, sizeof(a->who), "uid %lld", (long long)control_request_uid(r));
+		memcpy(a->details, buf_cstr(&details), details.len + 1);
+		add(a, "accepted");
+		control_request_on_error(r, on_refused, a);
+	}
 	buf_free(&details);
 }
 

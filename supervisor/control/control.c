@@ -48,6 +48,8 @@ struct control {
 
 struct control_request {
 	struct client	*client;	/* NULL: gone */
+	void		(*on_error)(void *arg, const char *error);	/* NULL: nobody listens */
+	void		*arg;
 };
 
 /* Writes what the socket takes at once, to a peer that will be let go; what it does not take is lost. */
@@ -112,6 +114,7 @@ control_reply(struct control_request *req, unsigned status, const char *json)
 	union ipc_body	 body = { 0 };
 	struct err	 err = { 0 };
 
+	free(req->arg);
 	free(req);
 	if (c == NULL)
 		return;
@@ -137,6 +140,13 @@ control_request_uid(const struct control_request *req)
 	return (int64_t)peer.uid;
 }
 
+void
+control_request_on_error(struct control_request *req, void (*fn)(void *arg, const char *error), void *arg)
+{
+	req->on_error = fn;
+	req->arg = arg;
+}
+
 static void	reply_text(struct control_request *, unsigned status, const char *key, const char *fmt, va_list) PRINTF_LIKE(4, 0);
 
 static void
@@ -146,6 +156,8 @@ reply_text(struct control_request *req, unsigned status, const char *key, const 
 	char		 text[2000];
 
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	if (status != CONTROL_OK && req->on_error != NULL)
+		req->on_error(req->arg, text);
 	buf_printf(&json, "{\"version\":1,\"ok\":%s,\"%s\":", status == CONTROL_OK ? "true" : "false", key);
 	json_out_str(&json, slice_of(text));
 	buf_addc(&json, '}');
@@ -190,7 +202,7 @@ on_command(struct client *c, const union ipc_body *body, struct err *err)
 
 	if (c->request != NULL)
 		return err_set(err, ERR_INVALID, "a second command before the first was answered");
-	if ((c->request = malloc(sizeof(*c->request))) == NULL)
+	if ((c->request = calloc(1, sizeof(*c->request))) == NULL)
 		return err_set(err, ERR_NOMEM, "no memory for a command");
 	c->request->client = c;
 	ev_timer_again(c->control->loop, &c->deadline);

@@ -31,6 +31,12 @@ int	 control_new(struct control **, struct ev_loop *, const char *data_dir, cont
 /* The user at the other end, as the kernel names him; -1 when he has gone. */
 int64_t	 control_request_uid(const struct control_request *);
 
+/*
+ * At most once for a request: `fn` hears what control_reply_error() says to it, if it ever does.  `arg` is
+ * free()d with the request, also when there is no error.
+ */
+void	 control_request_on_error(struct control_request *, void (*fn)(void *arg, const char *error), void *arg);
+
 /* Answers and ends the request.  `json`: a document of STATUS.md, copied. */
 void	 control_reply(struct control_request *, unsigned status, const char *json);
 

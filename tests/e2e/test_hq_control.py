@@ -240,6 +240,20 @@ def test_the_audit_shows_both_sides(enrolled):
     assert json.loads(lab.edsctl("audit", "--json").stdout)["items"] == items
 
 
+def test_the_audit_says_what_was_refused_and_why(enrolled):
+    lab = started(enrolled)
+    assert lab.edsctl("pause", "nowhere").returncode == 1
+    assert lab.edsctl("import", "files", "--cancel").returncode == 1
+    assert lab.edsctl("pause", "files").returncode == 0
+    items = json.loads(lab.edsctl("audit", "--json").stdout)["items"]
+    assert [(i["command"], i["details"]) for i in items] == [
+        ("pause", "nowhere"), ("pause", "nowhere"), ("import", "files cancel"), ("import", "files cancel"), ("pause", "files")]
+    said = [i["outcome"] for i in items]
+    assert [s.partition(":")[0] for s in said] == ["accepted", "refused", "accepted", "refused", "accepted"]
+    assert "nowhere" in said[1] and "no import into files is under way" in said[3]
+    assert said[1] in lab.edsctl("audit").stdout
+
+
 @pytest.mark.parametrize("payload, headers, said", [
     (b"{nonsense", None, "cannot be read"),
     (b"\x81", {"content-encoding": "msgpack"}, "cannot be read"),
