@@ -72,7 +72,8 @@ show(struct supervisor *s, struct control_request *r)
 		buf_adds(&message, "the journal is empty: every destination keeps up");
 	else
 		buf_printf(&message, "%llu %s from %llu to %llu, %llu KiB of %llu MiB%s%s",
-		    (unsigned long long)st->events, st->events == 1 ? "event" : "events", (unsigned long long)st->first_seq, (unsigned long long)st->last_seq,
+		    (unsigned long long)st->events, st->events == 1 ? "event" : "events",
+		    (unsigned long long)st->first_seq, (unsigned long long)st->last_seq,
 		    (unsigned long long)st->bytes >> 10, (unsigned long long)s->config->journal_size >> 20,
 		    s->journal_trouble[0] == '\0' ? "" : "; ", s->journal_trouble);
 	command_answer(r, s->journal_trouble[0] == '\0' ? CONTROL_OK : CONTROL_DEGRADED,
