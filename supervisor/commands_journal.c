@@ -51,7 +51,7 @@ show(struct supervisor *s, struct control_request *r)
 {
 	const struct journal_stats	*st = journal_stats(s->journal);
 	json_t				*lines = json_array(), *needed = json_array();
-	char				 message[300];
+	struct buf			 message = { 0 };
 
 	for (unsigned i = 0; i < ROUTE_SLOTS; i++) {
 		struct child *c = s->dest[i].child;
@@ -61,21 +61,24 @@ show(struct supervisor *s, struct control_request *r)
 			continue;
 		(void)json_array_append_new(needed, json_pack("{s:s,s:I,s:I}", "destination", child_name(c), "cursor",
 		    (json_int_t)child_cursor(c)->seq, "behind", (json_int_t)child_cursor(c)->behind));
-		(void)snprintf(line, sizeof(line), "%s needs it: it has everything up to %llu, %llu events are waiting",
-		    child_name(c), (unsigned long long)child_cursor(c)->seq, (unsigned long long)child_cursor(c)->behind);
+		(void)snprintf(line, sizeof(line), "%s needs it: it has everything up to %llu, %llu %s",
+		    child_name(c), (unsigned long long)child_cursor(c)->seq, (unsigned long long)child_cursor(c)->behind,
+		    child_cursor(c)->behind == 1 ? "event is waiting" : "events are waiting");
 		(void)json_array_append_new(lines, json_string(line));
 	}
 	if (!journal_enabled(s->journal))
-		(void)snprintf(message, sizeof(message), "there is no journal (journal_size = 0)");
+		buf_adds(&message, "there is no journal (journal_size = 0)");
 	else if (st->events == 0)
-		(void)snprintf(message, sizeof(message), "the journal is empty: every destination keeps up");
+		buf_adds(&message, "the journal is empty: every destination keeps up");
 	else
-		(void)snprintf(message, sizeof(message), "%llu events from %llu to %llu, %llu KiB of %llu MiB%s%.100s",
-		    (unsigned long long)st->events, (unsigned long long)st->first_seq, (unsigned long long)st->last_seq,
+		buf_printf(&message, "%llu %s from %llu to %llu, %llu KiB of %llu MiB%s%s",
+		    (unsigned long long)st->events, st->events == 1 ? "event" : "events",
+		    (unsigned long long)st->first_seq, (unsigned long long)st->last_seq,
 		    (unsigned long long)st->bytes >> 10, (unsigned long long)s->config->journal_size >> 20,
 		    s->journal_trouble[0] == '\0' ? "" : "; ", s->journal_trouble);
 	command_answer(r, s->journal_trouble[0] == '\0' ? CONTROL_OK : CONTROL_DEGRADED,
-	    json_pack("{s:s,s:o,s:o,s:o}", "message", message, "lines", lines, "needed_by", needed, "journal", status_journal(s)));
+	    json_pack("{s:s,s:o,s:o,s:o}", "message", buf_cstr(&message), "lines", lines, "needed_by", needed, "journal", status_journal(s)));
+	buf_free(&message);
 }
 
 void

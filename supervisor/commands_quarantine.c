@@ -64,7 +64,8 @@ look(void *arg, const struct store_quarantined *q)
 	(void)json_array_append_new(w->items, item(w, q));
 	buf_printf(&line, "%s %llu, ", w->destination, (unsigned long long)q->seq);
 	buf_duration(&line, wall_ms() - q->at_ms);
-	buf_printf(&line, " ago, %llu attempts, " SLICE_FMT ": " SLICE_FMT, (unsigned long long)q->attempts, SLICE_ARG(q->subject),
+	buf_printf(&line, " ago, %llu %s, " SLICE_FMT ": " SLICE_FMT, (unsigned long long)q->attempts,
+	    q->attempts == 1 ? "attempt" : "attempts", SLICE_ARG(q->subject),
 	    (int)(q->reason.n > 300 ? 300 : q->reason.n), q->reason.p);
 	(void)json_array_append_new(w->lines, json_string(buf_cstr(&line)));
 	if (w->only != 0 && slice_is_utf8(q->payload))

@@ -392,8 +392,9 @@ act_back_off(struct child *c)
 		delay = c->config->backoff_min_ms;
 	} else if (!backoff_crashed(&c->backoff, mono_now(), &delay)) {
 		(void)snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, c->reason);
-		(void)snprintf(c->reason, sizeof(c->reason), "%llu crashes within %lld s; last: %.400s",
-		    (unsigned long long)c->config->restart_limit, (long long)c->config->restart_window_ms / 1000, why);
+		(void)snprintf(c->reason, sizeof(c->reason), "%llu %s within %lld s; last: %.400s",
+		    (unsigned long long)c->config->restart_limit, c->config->restart_limit == 1 ? "crash" : "crashes",
+		    (long long)c->config->restart_window_ms / 1000, why);
 		child_event(c, CHILD_EV_GIVEUP);
 		return;
 	}

@@ -17,11 +17,15 @@
 #include "supervisor/control/edsctl_logs.h"
 #include "supervisor/control/edsctl_text.h"
 
-#define TIMEOUT_S	60u	/* a drain may take its time    */
-#define WATCH_TIMEOUT_S	5u
+#define TIMEOUT_S	60	/* a drain may take its time    */
+#define WATCH_TIMEOUT_S	5
+#define TEXT_OF(macro)	TEXT_OF_TOKEN(macro)
+#define TEXT_OF_TOKEN(t) #t
 #define WATCH_EVERY_S	1
 #define VERB_COLUMN	13u	/* the help: where a verb's forms begin, and what it is for */
 #define HELP_COLUMN	32u
+#define OPTION_COLUMN	23u	/* and where it says what an option is for */
+#define HELP_WIDTH	60u	/* on narrower screens what a verb is for stands below its forms */
 
 struct options {
 	const char	*data_dir;
@@ -46,39 +50,50 @@ on_signal(int sig)
 static void
 add_verb(struct buf *out, const struct control_command *c, unsigned width)
 {
-	unsigned	 column = VERB_COLUMN + 1 + (unsigned)strlen(c->usage);
+	unsigned	 column = VERB_COLUMN + 1 + (unsigned)strlen(c->usage), at = width < HELP_WIDTH ? VERB_COLUMN : HELP_COLUMN;
 
 	buf_printf(out, "  %-*s ", (int)VERB_COLUMN - 3, c->verb);
-	if (column <= HELP_COLUMN)
-		buf_printf(out, "%-*s", (int)(HELP_COLUMN - VERB_COLUMN), c->usage);
+	if (c->usage[0] == '\0' || column <= at)
+		buf_printf(out, "%-*s", (int)(at - VERB_COLUMN), c->usage);
 	else {
 		text_wrap(out, slice_of(c->usage), VERB_COLUMN, VERB_COLUMN, width);
-		buf_printf(out, "%*s", (int)HELP_COLUMN, "");
+		buf_printf(out, "%*s", (int)at, "");
 	}
-	text_wrap(out, slice_of(c->help), HELP_COLUMN, HELP_COLUMN, width);
+	text_wrap(out, slice_of(c->help), at, at, width);
 }
+
+static const struct {
+	const char	*option, *help;
+} option_help[] = {
+	{ "-d, --data-dir DIR", "the server's data directory; default: $EDS_DATA_DIR, ./data if a server lives there, /var/lib/eds" },
+	{ "-j, --json", "the answer as JSON" },
+	{ "-f, --follow", "logs: go on as lines come, until Ctrl-C" },
+	{ "-w, --watch", "status: again every second, until Ctrl-C" },
+	{ "    --timeout SECS", "wait that long for the answer (" TEXT_OF(TIMEOUT_S) ")" },
+	{ "-h, --help", "this help" },
+};
 
 static void
 usage(FILE *to)
 {
 	size_t				 n;
 	const struct control_command	*c = control_commands(&n);
-	struct buf			 verbs = { 0 };
+	struct buf			 text = { 0 };
+	unsigned			 width = text_width(fileno(to));
 
+	text_wrap(&text, SLICE("usage: edsctl [-d DIR] [options] VERB [arguments]"), 0, 7, width);
+	buf_addc(&text, '\n');
 	for (size_t i = 0; i < n; i++)
-		add_verb(&verbs, &c[i], text_width(fileno(to)));
-	(void)fprintf(to, "usage: edsctl [-d DIR] [options] VERB [arguments]\n\n%s\n", buf_cstr(&verbs));
-	buf_free(&verbs);
-	(void)fprintf(to,
-	    "  -d, --data-dir DIR   the server's data directory; default: $EDS_DATA_DIR,\n"
-	    "                       ./data if a server lives there, /var/lib/eds\n"
-	    "  -j, --json           the answer as JSON\n"
-	    "  -f, --follow         logs: go on as lines come, until Ctrl-C\n"
-	    "  -w, --watch          status: again every second, until Ctrl-C\n"
-	    "      --timeout SECS   wait that long for the answer (%u)\n"
-	    "  -h, --help           this help\n"
-	    "\n"
-	    "exit status: 0 fine, 1 failed, 2 usage, 3 no server there, 4 degraded\n", TIMEOUT_S);
+		add_verb(&text, &c[i], width);
+	buf_addc(&text, '\n');
+	for (size_t i = 0; i < NELEM(option_help); i++) {
+		buf_printf(&text, "  %-*s", (int)OPTION_COLUMN - 2, option_help[i].option);
+		text_wrap(&text, slice_of(option_help[i].help), OPTION_COLUMN, OPTION_COLUMN, width);
+	}
+	buf_addc(&text, '\n');
+	text_wrap(&text, SLICE("exit status: 0 fine, 1 failed, 2 usage, 3 no server there, 4 degraded"), 0, 2, width);
+	(void)fputs(buf_cstr(&text), to);
+	buf_free(&text);
 }
 
 static int

@@ -180,22 +180,24 @@ head_journal(struct buf *out, const json_t *doc, const struct text_style *style)
 	buf_free(&text);
 }
 
-/* The table.  Columns are as wide as what they hold; when they do not fit, those that may go do so from the right. */
+/* The table.  Columns are as wide as what they hold; when they do not fit, those of `first_to_go` are left out. */
 enum column { NAME, STATE, BEHIND, RATE, LAST, RESTARTS, QUARANTINED, COLUMNS };
 
 static const struct {
 	const char	*title;
 	bool		 right;
-	bool		 may_go;	/* restarts and quarantined then show below the table, when not 0 */
 } columns[COLUMNS] = {
-	[NAME]		= { "DESTINATION", false, false },
-	[STATE]		= { "STATE",       false, false },
-	[BEHIND]	= { "BEHIND",      true,  false },
-	[RATE]		= { "RATE",        true,  true },
-	[LAST]		= { "LAST COMMIT", true,  false },
-	[RESTARTS]	= { "RESTARTS",    true,  true },
-	[QUARANTINED]	= { "QUARANTINED", true,  true },
+	[NAME]		= { "DESTINATION", false },
+	[STATE]		= { "STATE",       false },
+	[BEHIND]	= { "BEHIND",      true },
+	[RATE]		= { "RATE",        true },
+	[LAST]		= { "LAST COMMIT", true },
+	[RESTARTS]	= { "RESTARTS",    true },
+	[QUARANTINED]	= { "QUARANTINED", true },
 };
+
+/* Restarts and quarantined then show below the table, when not 0. */
+static const enum column	first_to_go[] = { QUARANTINED, RESTARTS, RATE, LAST };
 
 struct table {
 	unsigned	 width[COLUMNS];
@@ -259,8 +261,8 @@ measure(struct table *t, const json_t *list, const struct text_style *style)
 		}
 	}
 	buf_free(&text);
-	for (size_t c = COLUMNS - 1; c > NAME && columns_without_name(t) + NAME_LEAST > style->width; c--)
-		t->gone[c] = columns[c].may_go;
+	for (i = 0; i < NELEM(first_to_go) && columns_without_name(t) + NAME_LEAST > style->width; i++)
+		t->gone[first_to_go[i]] = true;
 	if (columns_without_name(t) + t->width[NAME] > style->width)
 		t->width[NAME] = style->width - columns_without_name(t);
 }

@@ -158,7 +158,7 @@ new_line(struct buf *out, unsigned indent, unsigned *column)
 	*column = indent;
 }
 
-/* A word that fits no line is cut where the line ends. */
+/* What fits no line, not even in pieces, is cut where the line ends. */
 static void
 add_cut(struct buf *out, struct slice word, unsigned *column, unsigned indent, unsigned width)
 {
@@ -173,6 +173,47 @@ add_cut(struct buf *out, struct slice word, unsigned *column, unsigned indent, u
 	}
 }
 
+/* The next piece of a long word, off its front: up to and with the punctuation it may break behind. */
+static struct slice
+next_piece(struct slice *word)
+{
+	struct slice	 piece = { word->p, 0 };
+
+	while (piece.n < word->n && strchr("./,:;?&=", piece.p[piece.n]) == NULL)
+		piece.n++;
+	while (piece.n < word->n && strchr("./,:;?&=", piece.p[piece.n]) != NULL)
+		piece.n++;
+	word->p += piece.n;
+	word->n -= piece.n;
+	return piece;
+}
+
+/* A word that fits no line, in pieces; one that is too long itself goes on where the one before it ended. */
+static void
+add_pieces(struct buf *out, struct slice word, unsigned *column, unsigned indent, unsigned width)
+{
+	struct slice	 piece;
+
+	while (word.n > 0) {
+		unsigned need;
+
+		piece = next_piece(&word);
+		need = text_columns(piece);
+		if (*column + need > width && *column > indent && need <= width - indent)
+			new_line(out, indent, column);
+		add_cut(out, piece, column, indent, width);
+	}
+}
+
+/* What has to fit where a word begins: all of it, or its first piece, or the first character of what is cut. */
+static unsigned
+columns_at_once(struct slice word, unsigned room)
+{
+	unsigned	 all = text_columns(word), piece = text_columns(next_piece(&word));
+
+	return all <= room ? all : piece <= room ? piece : 2;
+}
+
 void
 text_wrap(struct buf *out, struct slice rest, unsigned column, unsigned indent, unsigned width)
 {
@@ -180,9 +221,9 @@ text_wrap(struct buf *out, struct slice rest, unsigned column, unsigned indent, 
 	bool		 fresh = true;		/* nothing stands on this line that needs a blank */
 
 	while ((word = next_word(&rest)).n > 0) {
-		unsigned need = text_columns(word), gap = fresh ? 0 : 1;
+		unsigned gap = fresh ? 0 : 1, need = columns_at_once(word, width - indent);
 
-		if (column + gap + need > width && column > indent && need <= width - indent) {
+		if (column + gap + need > width && column > indent) {
 			new_line(out, indent, &column);
 			gap = 0;
 		}
@@ -190,7 +231,7 @@ text_wrap(struct buf *out, struct slice rest, unsigned column, unsigned indent, 
 			buf_addc(out, ' ');
 			column++;
 		}
-		add_cut(out, word, &column, indent, width);
+		add_pieces(out, word, &column, indent, width);
 		fresh = false;
 	}
 	buf_addc(out, '\n');

@@ -14,7 +14,7 @@ struct text_style {
 	bool		 colour;
 	int64_t		 now_ms;	/* epoch; "3m 20s ago" counts from here */
 };
-#define TEXT_WIDTH_MIN	50u
+#define TEXT_WIDTH_MIN	40u
 
 /* whole answers */
 void	 text_status(struct buf *, const json_t *status, const struct text_style *);	/* edsctl_status.c */
@@ -43,8 +43,8 @@ void	 text_ago(struct buf *, int64_t epoch_ms, int64_t now_ms);	/* 3m 20s ago; 0
 unsigned text_columns(struct slice);				/* what it takes on the screen     */
 
 /*
- * Adds a paragraph: lines break at blanks, later lines start with `indent` blanks.  `column` is where
- * the first line has got to.  Ends with a line feed.  Control characters become blanks.
+ * Adds a paragraph: lines break at blanks, and a word that fits no line breaks behind its punctuation
+ * (subjects, URLs, paths).  Later lines start with `indent` blanks.  `column` is where the first line has got to.  Ends with a line feed.  Control characters become blanks.
  */
 void	 text_wrap(struct buf *, struct slice paragraph, unsigned column, unsigned indent, unsigned width);
 

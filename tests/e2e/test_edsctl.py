@@ -9,6 +9,7 @@ import pytest
 from helpers import Fault, quick
 from tests.support import proc
 from tests.support.lab import Lab, build_dir
+from tests.support.terminal import Terminal
 
 FINE, FAILED, USAGE, NOBODY, DEGRADED = range(5)
 
@@ -31,6 +32,21 @@ def test_status_is_a_table_of_the_destinations(running):
     for text in ("files", "shop", "running", str(running.eds.pid)):
         assert text in done.stdout
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize("args", [("status",), ("why", "shop"), ("journal",), ("gap", "list"), ("quarantine", "list"), ("help",)])
+def test_no_line_is_wider_than_the_terminal(running, args, columns):
+    env = running.environment(NO_COLOR="1")
+    env.pop("COLUMNS", None)
+    shown = Terminal([os.path.join(build_dir(), "edsctl"), "-d", running.data_dir, *args], running.dir, env, columns=columns)
+    try:
+        while shown.read():
+            pass
+    finally:
+        shown.close()
+    lines = shown.output.replace("\r", "").splitlines()
+    assert lines and [line for line in lines if len(line) > columns] == []
 
 
 def test_status_as_json_has_what_its_page_promises(running):
@@ -231,6 +247,19 @@ def test_degraded_is_4_and_says_why(enrolled):
     fault.be_well()
     lab.wait_delivered()
     proc.wait_until(lambda: lab.edsctl("status").returncode == FINE, "the status to be fine again")
+
+
+def test_one_is_not_told_as_many(enrolled):
+    lab, aside, dies = enrolled, Fault(enrolled, "aside"), Fault(enrolled, "dies")
+    event = lab.events.insert("order")
+    aside.say(f"reject-key {event.key}")
+    dies.say("crash")
+    lab.start_eds({"aside": quick(aside.url), "dies": quick(dies.url, restart_limit=1)})
+    lab.wait_running("aside")
+    lab.publish_events([event])
+    assert "1 crash within" in lab.wait_state("dies", "failed")["reason"]
+    lab.wait_until(lambda: lab.destination("aside")["quarantined"] == 1, "the event to be set aside")
+    assert "ago, 1 attempt, " in json.loads(lab.edsctl("--json", "quarantine", "list").stdout)["lines"][0]
 
 
 def test_a_server_that_does_not_answer_is_1_after_the_timeout(enrolled):

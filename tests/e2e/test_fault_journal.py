@@ -79,7 +79,7 @@ def test_a_full_journal_stops_the_pull_says_so_and_goes_on_by_itself(enrolled):
     fault.say("retry closed")
     start(lab, fault, {"journal_size": "1M", "window_bytes": "1M"})
     events = lab.publish(4000)
-    lab.wait_until(lambda: lab.status()["journal"]["state"] == "full", "the journal to be full")
+    lab.wait_until(lambda: lab.status()["journal"]["state"] == "full", "the journal to be full", 60)
     status = lab.wait_until(lambda: (s := lab.status())["upstream"]["state"] == "full" and s, "the pull to stop")
     assert any("journal has reached its limit of 1 MiB" in r for r in status["reasons"])
     assert 900000 < status["journal"]["bytes"] <= 1 << 20, "all of the room is used, and no more"

@@ -1,5 +1,5 @@
 /*
- * What edsctl shows: golden/NAME.json rendered at 80 and 60 columns is golden/NAME.80.txt and NAME.60.txt.
+ * What edsctl shows: golden/NAME.json rendered at 80, 60 and 40 columns is golden/NAME.80.txt, NAME.60.txt, NAME.40.txt.
  * `test_edsctl_text update` writes the texts anew, for a person to look through.
  */
 
@@ -28,8 +28,9 @@ static const struct {
 	{ "why-unknown",	text_why },
 	{ "reload",		text_answer },
 	{ "reload-error",	text_answer },
+	{ "quarantine",		text_answer },
 };
-static const unsigned widths[] = { 80, 60 };
+static const unsigned widths[] = { 80, 60, 40 };
 
 static void
 render(struct buf *out, size_t i, const struct text_style *style)
@@ -111,15 +112,16 @@ no_line_is_wider_than_the_screen(void **state)
 static void
 no_line_ends_in_a_blank(void **state)
 {
-	struct text_style	 style = { .width = 60, .now_ms = NOW };
-
 	(void)state;
 	for (size_t i = 0; i < NELEM(goldens); i++) {
-		struct buf out = { 0 };
+		for (unsigned width = TEXT_WIDTH_MIN; width <= 130; width++) {
+			struct text_style	 style = { .width = width, .now_ms = NOW };
+			struct buf		 out = { 0 };
 
-		render(&out, i, &style);
-		assert_null(strstr(buf_cstr(&out), " \n"));
-		buf_free(&out);
+			render(&out, i, &style);
+			assert_null(strstr(buf_cstr(&out), " \n"));
+			buf_free(&out);
+		}
 	}
 }
 
@@ -136,6 +138,29 @@ nothing_the_server_says_steers_the_terminal(void **state)
 		assert_false(out.data[i] == 0xc2 && out.data[i + 1] < 0xa0);
 	}
 	buf_free(&out);
+}
+
+/* A subject breaks behind its points, so that each of its tokens is whole; what has no such place is cut. */
+static void
+long_words_break_behind_their_punctuation(void **state)
+{
+	static const struct {
+		const char	*paragraph, *want;
+	} cases[] = {
+		{ "at dbchange.order.INSERT.6287a4154d1a.PUBLIC: no", "at dbchange.order.\n  INSERT.6287a4154d1a.\n  PUBLIC: no\n" },
+		{ "see https://host.example/a/long/path", "see https://host.\n  example/a/long/path\n" },
+		{ "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwx\n  yz\n" },
+		{ "no well-known word is broken", "no well-known word is\n  broken\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct buf out = { 0 };
+
+		text_wrap(&out, slice_of(cases[i].paragraph), 0, 2, 24);
+		assert_string_equal(buf_cstr(&out), cases[i].want);
+		buf_free(&out);
+	}
 }
 
 /* Colours add escapes and change nothing else. */
@@ -256,6 +281,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(no_line_is_wider_than_the_screen),
 		cmocka_unit_test(no_line_ends_in_a_blank),
 		cmocka_unit_test(nothing_the_server_says_steers_the_terminal),
+		cmocka_unit_test(long_words_break_behind_their_punctuation),
 		cmocka_unit_test(colours_only_add_escapes),
 		cmocka_unit_test(numbers_are_short_and_have_units),
 		cmocka_unit_test(times_are_told_from_now),
