@@ -20,7 +20,8 @@ SUPER = "laboratory"
 # As durable as a real one; a time zone and a spelling of dates that must not matter.
 SETTINGS = {"listen_addresses": "127.0.0.1", "timezone": "Asia/Kolkata", "datestyle": "SQL, DMY", "max_connections": "40",
             "shared_buffers": "64MB", "log_min_messages": "warning", "password_encryption": "scram-sha-256",
-            "autovacuum_naptime": "10s"}
+            "autovacuum_naptime": "10s",
+            "dynamic_shared_memory_type": "mmap"}       # in the data directory, so that it goes with a killed server
 
 
 def _program(name):
