@@ -107,6 +107,17 @@ def test_tls_with_an_unknown_authority_is_refused_unless_not_asked_for(enrolled,
     assert set(shop.rows("order")) == {"1"}
 
 
+def test_tls_with_a_certificate_of_another_host_is_refused_unless_not_asked_for(enrolled, tls_server):
+    """The same authority, the same server, reached by a name that its certificate does not have."""
+    shop = Shop(enrolled, tls_server, schema("order"))
+    far = {"at": "127.1", "tls": "true", "ssl-ca": tls_server.ca_path}
+    shop.start(shop.url(**far), state="failed")
+    assert "certificate" in why(shop) and "tls=skip-verify" in why(shop)
+    shop.lab.write_conf({"shop": quick(shop.url(**{**far, "tls": "skip-verify"}))})
+    shop.lab.edsctl("reload")
+    shop.lab.wait_running("shop")
+
+
 def test_a_server_without_tls_is_refused_when_tls_is_asked_for(shop):
     shop.start(shop.url(tls="true"), state="failed")
     assert "tls=false" in why(shop)

@@ -211,6 +211,43 @@ def test_a_lock_is_waited_for_and_shows_in_why_and_a_stop_does_not_wait(shop):
     assert server.run("SELECT note FROM t", database="shop") == [("y",)]
 
 
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_what_two_transactions_cannot_both_do_is_done_again(shop, state):
+    """A serialization failure, as it is daily business with CockroachDB, and a deadlock, which the other one survives."""
+    lab, server = shop
+    strict = {"default_transaction_isolation": "serializable"} if state == "40001" else {}
+    stage = Stage(lab, server.url("shop", **strict))
+    t = stage.table("t", {"n": WHOLE})
+    keys = [f"{n:02}" for n in range(50)]
+
+    def together(operation, n, **more):
+        lab.edsctl("pause", NAME)
+        stage.publish(*(stage.event(operation, t, k, after={"id": k, "n": n}, **more) for k in keys))
+        lab.wait_until(lambda: lab.destination(NAME)["behind"] == len(keys), "the events to wait")
+        lab.edsctl("resume", NAME)
+
+    together("INSERT", 0)
+    lab.wait_delivered(NAME)
+    link = server.connect("shop")
+    link.autocommit = False
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '10min'")
+            cursor.execute("UPDATE t SET n = -1 WHERE id IN ('10', '40')")
+            together("UPDATE", 5, diff=["n"])
+            proc.wait_until(lambda: server.run("SELECT 1 FROM pg_stat_activity WHERE usename = 'shop' AND wait_event_type = 'Lock'"),
+                            "the worker to wait for the other one")
+            if state == "40P01":
+                cursor.execute("UPDATE t SET n = -1")
+            link.commit()
+    finally:
+        link.close()
+    lab.wait_delivered(NAME)
+    assert server.run("SELECT DISTINCT n FROM t", database="shop") == [(5,)]
+    assert f"(SQLSTATE {state})" in lab.whole_log() and lab.destination(NAME)["quarantined"] == 0
+    assert lab.destination(NAME)["restarts"] == 0, "by the same worker"
+
+
 def test_a_server_without_room_for_another_session_is_waited_for(own_postgres, enrolled):
     lab, server = enrolled, own_postgres
     server.create("shop")
