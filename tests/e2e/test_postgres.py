@@ -118,6 +118,25 @@ def test_update_strategy_after_keeps_the_later_row(shop):
     assert server.run("SELECT note FROM t ORDER BY id", database="shop") == [("same time",), ("older",)]
 
 
+def test_h49_the_update_strategy_that_hq_sends_is_that_of_the_running_workers(shop):
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"))
+    t = stage.table("t", {"note": TEXT, "updatedDate": TIME})
+    stage.insert(t, {"id": "1", "note": "first", "updatedDate": "2024-06-01T00:00:00Z"})
+    lab.wait_until(lambda: lab.hq.control.heartbeats.beats, "a sign of life on the control channel")
+
+    def older(note, strategy):
+        session, = lab.hq.live_sessions()
+        reply = lab.hq.control.notify(session.id, "configure", {"url": lab.file_url(), "updateStrategy": strategy}, reply=True)
+        assert reply["success"], reply
+        lab.wait_running(NAME, "file")
+        stage.update(t, {"id": "1", "note": note, "updatedDate": "2024-05-01T00:00:00Z"}, ["note"])
+        return server.run("SELECT note FROM t", database="shop")
+
+    assert older("by after", "after") == [("first",)]
+    assert older("by standard", "standard") == [("by standard",)]
+
+
 # ---- URLs and TLS
 
 def test_a_password_may_hold_a_raw_at_sign_and_come_from_a_file(shop):
