@@ -1,6 +1,7 @@
 """PostgreSQL as a destination: delivery, URLs, TLS, and a server that refuses, waits, stops or goes away."""
 import json
 import os
+import signal
 
 import pytest
 
@@ -307,6 +308,39 @@ def test_h82_a_server_restarted_under_load_has_everything_once(own_postgres, enr
     lab.wait_delivered(NAME)
     assert differences(lab, server) == []
     assert lab.destination(NAME)["quarantined"] == 0
+
+
+def test_what_a_killed_worker_left_at_the_server_ends_before_its_successor_begins(shop):
+    """The server has the whole transaction of the older change, and takes its time with it."""
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"))
+    t = stage.table("t", {"note": TEXT})
+    stage.insert(t, {"id": "1", "note": "first"})
+
+    def session(where):
+        return [pid for pid, in server.run(f"SELECT pid FROM pg_stat_activity WHERE usename = 'shop' AND {where}")]
+
+    link = server.connect("shop")
+    link.autocommit = False
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("LOCK TABLE t")
+        stage.publish(stage.event("UPDATE", t, "1", after={"id": "1", "note": "older"}, diff=["note"]))
+        left, = proc.wait_until(lambda: session("wait_event_type = 'Lock'"), "the older change to wait for the table")
+        os.kill(left, signal.SIGSTOP)
+        try:
+            lab.kill_worker(NAME)
+            stage.publish(stage.event("UPDATE", t, "1", after={"id": "1", "note": "newer"}, diff=["note"]))
+            link.rollback()
+            proc.wait_until(lambda: session(f"pid <> {left} AND wait_event = 'advisory'") or
+                            server.run("SELECT note FROM t", database="shop") != [("first",)], "the successor to write or to wait")
+        finally:
+            os.kill(left, signal.SIGCONT)
+    finally:
+        link.close()
+    lab.wait_delivered(NAME)
+    proc.wait_until(lambda: not session(f"pid = {left}"), "the session that was left behind to end")
+    assert server.run("SELECT note FROM t", database="shop") == [("newer",)]
 
 
 def test_sessions_that_are_ended_by_the_operator_come_again(shop):
