@@ -114,7 +114,7 @@ def test_composite_keys_with_numbers_and_their_deletes(made, bulk):
     assert {k: r["note"] for k, r in shop.rows("part").items()} == {("east", 1): "east1", ("west", int(big)): "new"}
 
 
-def test_wide_tables_reserved_words_and_strange_names(made):
+def test_h35_special_identifiers_and_wide_tables(made):
     kinds = [NULLABLE, DATE, INTEGER, NUMBER, BOOLEAN, OBJECT, ARRAY]
     wide = {"id": STRING, **{f"column{i:03}": kinds[i % len(kinds)] for i in range(299)}}
     words = {n: NULLABLE for n in ("select", "GROUP", "order", "back`tick", "my-col", "x.y", "dollar$", "a b", "größe", "ends")}
@@ -133,8 +133,8 @@ def test_wide_tables_reserved_words_and_strange_names(made):
         assert shop.rows(table) == {table: {"id": table, **dict.fromkeys(words, table)}}
 
 
-def test_an_older_event_does_not_win_and_nothing_is_resurrected(made):
-    """h65: delivered again after newer ones, in other batches."""
+def test_h65_an_older_event_does_not_win_and_nothing_is_resurrected(made):
+    """Delivered again after newer ones, in other batches."""
     shop = made()
     c = shop.craft
     old = c.insert("order", {"id": "1", "note": "old"})

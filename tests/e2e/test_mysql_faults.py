@@ -209,7 +209,7 @@ def test_too_many_connections_are_waited_for(own):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_database_is_restarted_under_load(own, how):
+def test_h82_a_database_restarted_under_load_has_everything_once(own, how):
     shop = own()
     shop.start()
     with Load(shop.lab) as load:
@@ -290,7 +290,7 @@ def test_refused_rows_are_found_among_many_and_the_rest_is_stored(shop, bulk):
                                       for _, reason in refused)
 
 
-def test_a_row_larger_than_a_packet_is_set_aside(own):
+def test_h33_a_row_larger_than_a_packet_is_set_aside(own):
     shop = own(schema("order"), settings=("--max-allowed-packet=1M",))
     c = shop.craft
     shop.start()
@@ -301,7 +301,7 @@ def test_a_row_larger_than_a_packet_is_set_aside(own):
     assert "max_allowed_packet" in reason and '["big"]' in reason
 
 
-def test_a_row_wider_than_a_page_is_set_aside(shop):
+def test_h33_a_row_wider_than_a_page_is_set_aside(shop):
     """300 columns of text fit as long as their texts are short."""
     from tests.support.crafted import NULLABLE, STRING
     wide = {"id": STRING, **{f"c{i:03}": NULLABLE for i in range(299)}}

@@ -101,7 +101,7 @@ def test_in_a_backlog_only_the_rows_that_are_refused_are_set_aside(shop):
     assert {n for n in bad for r in reasons if f'["{n}"]' in r} == bad
 
 
-def test_update_strategy_after_keeps_the_later_row(shop):
+def test_h65_update_strategy_after_keeps_the_later_row(shop):
     lab, server = shop
     with open(os.path.join(lab.data_dir, "config.toml"), encoding="utf-8") as f:
         config = f.read()
