@@ -10,7 +10,7 @@
 #define SHOWN_USUALLY	20
 #define SHOWN_MOST	500
 
-/* Verbs that only look leave no trace; of the others with parts, the first argument says which. */
+/* What only looks leaves no trace. */
 static bool
 only_looks(const char *verb, const struct ipc_strs *args)
 {
@@ -20,10 +20,14 @@ only_looks(const char *verb, const struct ipc_strs *args)
 	for (size_t i = 0; i < NELEM(verbs); i++)
 		if (strcmp(verb, verbs[i]) == 0)
 			return true;
+	if (strcmp(verb, "gap") == 0)
+		return args->n == 0;
+	if (strcmp(verb, "quarantine") != 0)	/* of another verb, "list" is a destination */
+		return false;
 	for (size_t i = 0; i < NELEM(parts); i++)
 		if (args->n > 0 && slice_is(args->v[0], parts[i]))
 			return true;
-	return strcmp(verb, "gap") == 0 && args->n == 0;
+	return false;
 }
 
 /* A command that is under way, for the case that it is refused. */

@@ -309,7 +309,9 @@ session_reason(struct supervisor *s, json_t *list)
 		} else if (session_expires(s->session) > 0)
 			buf_adds(&line, ", which is at its end");
 		buf_printf(&line, ": %.500s", why);
-	}
+	} else if (session_deaf(s->session))
+		buf_adds(&line, "HQ cannot speak to this server, nor see it: the credential it gave names no session; another is "
+		    "asked for, and events flow on");
 	if (line.len > 0)
 		(void)json_array_append_new(list, text(buf_cstr(&line)));
 	buf_free(&line);

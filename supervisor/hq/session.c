@@ -28,6 +28,13 @@
 
 enum step { STEP_START, STEP_END };	/* what is sent next */
 
+/* What a session start brings besides the secret itself. */
+struct credential {
+	struct buf	 path;		/* where it was put */
+	int64_t		 expires_at;	/* epoch seconds; 0: never */
+	bool		 named;		/* it names a session, on whose subjects HQ speaks */
+};
+
 struct session {
 	struct ev_loop		*loop;
 	struct http		*http;
@@ -39,6 +46,7 @@ struct session {
 	enum session_state	 state;
 	int64_t			 since_ms;	/* epoch, in this state */
 	int64_t			 expires_at;	/* epoch seconds, of the credential at hand; 0: never */
+	unsigned		 deaf;		/* credentials in a row that named no session */
 	char			 text[1000];
 	char			*sid;		/* "" when there is none */
 	bool			 ended_at_hq;	/* `sid` is no longer known there */
@@ -88,6 +96,12 @@ int64_t
 session_expires(const struct session *s)
 {
 	return s->expires_at * 1000;
+}
+
+bool
+session_deaf(const struct session *s)
+{
+	return s->deaf > 0;
 }
 
 static void
@@ -184,26 +198,53 @@ renew_after(const struct session *s, int64_t expires_at)
 	return left / 10 * 8 < 10000 ? 10000 : left / 10 * 8;
 }
 
+/*
+ * By a credential that names no session events come, but HQ cannot speak to us, nor we to HQ: another one is
+ * asked for, soon at first, then ever more rarely (hazard H46).
+ */
+static int64_t
+hear(struct session *s, bool named, int64_t renew_ms)
+{
+	int64_t		 pause = (int64_t)PAUSE_MIN_MS << (s->deaf < 20 ? s->deaf : 20);
+	struct buf	 text = { 0 };
+
+	if (named) {
+		if (s->deaf > 0)
+			log_info(&s->log, "HQ can speak to this server again");
+		s->deaf = 0;
+		return renew_ms;
+	}
+	s->deaf++;
+	if (pause > renew_ms)
+		pause = renew_ms;
+	buf_duration(&text, pause);
+	if ((s->deaf & (s->deaf - 1)) == 0)
+		log_warn(&s->log, "HQ cannot speak to this server: the credential it gave names no session; asking for another "
+		    "in %s; events flow on", buf_cstr(&text));
+	buf_free(&text);
+	return pause;
+}
+
 static void
-begun(struct session *s, struct slice creds, int64_t expires_at, const char *path)
+begun(struct session *s, struct slice creds, struct credential *c)
 {
 	if (s->failures > 0)
 		log_info(&s->log, "HQ can be reached again");
 	s->failures = 0;
 	s->ended_at_hq = false;
-	s->expires_at = expires_at;
-	arm(s, &s->renewal, renew_after(s, expires_at));
+	s->expires_at = c->expires_at;
 	log_info(&s->log, "session %s started", s->sid);
+	arm(s, &s->renewal, hear(s, c->named, renew_after(s, c->expires_at)));
 	enter(s, SESSION_ACTIVE, "");
 	if (s->events.started != NULL)
-		s->events.started(s->events.arg, s->sid, path, creds);
+		s->events.started(s->events.arg, s->sid, buf_cstr(&c->path), creds);
 	if (s->state == SESSION_ACTIVE)
 		session_files_prune(s->data_dir, s->sid);	/* nobody uses an older credential any more */
 }
 
 /* s->sid is set as soon as HQ has named the session, so that it can be ended there. ERR_INVALID: for good. */
 static int
-take_session(struct session *s, const json_t *data, struct buf *creds, int64_t *expires_at_r, struct buf *path, struct err *err)
+take_session(struct session *s, const json_t *data, struct buf *creds, struct credential *c, struct err *err)
 {
 	const char	*sid = json_string_value(json_object_get(data, "sessionId"));
 	const char	*text = json_string_value(json_object_get(data, "credential"));
@@ -223,18 +264,19 @@ take_session(struct session *s, const json_t *data, struct buf *creds, int64_t *
 		return err_set(err, ERR_INVALID, "session start: the credential is not base64");
 	if (creds_parse(&parsed, buf_slice(creds), err) != 0)
 		return err_prefix(err, "session start");
-	*expires_at_r = parsed.expires_at;
+	c->expires_at = parsed.expires_at;
+	c->named = parsed.session_id[0] != '\0';
 	creds_free(&parsed);
-	return session_files_write(s->data_dir, s->sid, buf_slice(creds), path, err);
+	return session_files_write(s->data_dir, s->sid, buf_slice(creds), &c->path, err);
 }
 
 static void
 start_answered(struct session *s, const struct http_response *r)
 {
-	struct buf	 creds = { 0 }, path = { 0 };
-	struct err	 err = { 0 };
-	int64_t		 expires_at = 0;
-	json_t		*data = api_data(r, "session start", &err);
+	struct credential	 c = { 0 };
+	struct buf		 creds = { 0 };
+	struct err		 err = { 0 };
+	json_t			*data = api_data(r, "session start", &err);
 
 	if (data == NULL && err.code == ERR_CONFLICT) {
 		(void)err_set(&err, ERR_CONFLICT, "another eds server is already running for this server (id: %s). "
@@ -247,8 +289,8 @@ start_answered(struct session *s, const struct http_response *r)
 		later(s, STEP_START, &err, r->retry_after_ms);
 	else if (data == NULL)
 		refuse(s, &err);
-	else if (take_session(s, data, &creds, &expires_at, &path, &err) == 0)
-		begun(s, buf_slice(&creds), expires_at, buf_cstr(&path));
+	else if (take_session(s, data, &creds, &c, &err) == 0)
+		begun(s, buf_slice(&creds), &c);
 	else if (err.code == ERR_INVALID)
 		refuse(s, &err);
 	else		/* the disk, for instance: that session is ended before the next begins */
@@ -257,7 +299,7 @@ start_answered(struct session *s, const struct http_response *r)
 	if (creds.data != NULL)
 		OPENSSL_cleanse(creds.data, creds.cap);
 	buf_free(&creds);
-	buf_free(&path);
+	buf_free(&c.path);
 }
 
 /* A session that HQ began while we were already leaving. */

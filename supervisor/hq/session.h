@@ -45,6 +45,7 @@ enum session_state session_state(const struct session *, const char **text_r);
 const char *session_state_name(enum session_state);
 int64_t	 session_since(const struct session *);		/* epoch ms: since when it is in that state */
 int64_t	 session_expires(const struct session *);	/* epoch ms: when the credential at hand ends; 0: never */
+bool	 session_deaf(const struct session *);	/* its credential gives HQ no way to speak to us, and us none to HQ */
 
 /* Body of the session start, contract/hq-api.md section 4; pure apart from reading the machine. */
 void	 session_request_body(const struct config *, struct buf *);

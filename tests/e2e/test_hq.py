@@ -227,6 +227,25 @@ def test_h46_garbage_at_the_session_start_ends_it_with_a_reason(enrolled, body, 
     assert not [n for n in os.listdir(lab.data_dir) if os.path.exists(os.path.join(lab.data_dir, n, "nats.creds"))]
 
 
+def test_h46_a_credential_that_names_no_session_is_told_and_another_is_asked_for(enrolled):
+    lab = enrolled
+    lab.hq.nameless = 10 ** 6
+    start(lab)
+    lab.wait_log(r"\[WARN\] .*HQ cannot speak to this server: the credential it gave names no session; asking for another")
+    lab.publish(50)
+    lab.wait_delivered()
+    done = lab.edsctl("status")
+    assert done.returncode == 4 and "HQ cannot speak to this server, nor see it" in " ".join(done.stdout.split())
+    lab.hq.nameless = 0
+    lab.wait_log("HQ can speak to this server again")
+    wait_beats(lab, 1)
+    assert lab.edsctl("status").returncode == 0
+    assert "drivers" in lab.hq.control.notify(session_of(lab).id, "driverconfig", reply=True)
+    lab.publish(50)
+    lab.wait_delivered()
+    assert lab.differences() == []
+
+
 @pytest.mark.parametrize("body", [b"<html>busy</html>", b"", b"[]"])
 def test_an_answer_that_is_not_from_hq_is_not_taken_for_one(enrolled, body):
     lab = enrolled

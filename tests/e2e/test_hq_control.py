@@ -204,6 +204,15 @@ def test_secrets_of_a_configuration_are_shown_to_nobody(enrolled):
     assert "hunter2secret" not in lab.edsctl("status").stdout
 
 
+def test_the_audit_misses_no_destination_whatever_its_name(enrolled):
+    lab = started(enrolled, {"list": quick(enrolled.file_url())})
+    assert lab.edsctl("pause", "list").returncode == 0
+    for looked in (("quarantine", "list"), ("gap",), ("journal",)):
+        assert lab.edsctl(*looked).returncode == 0
+    items = json.loads(lab.edsctl("audit", "--json").stdout)["items"]
+    assert [(i["command"], i["details"]) for i in items] == [("pause", "list")]
+
+
 def test_what_hq_allow_leaves_out_is_refused(enrolled):
     lab = started(enrolled, "[server]\nhq_allow = ping, driverconfig\n"
                             f"[destination files]\nurl = {enrolled.file_url()}\n")

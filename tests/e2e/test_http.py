@@ -4,6 +4,8 @@ import json
 import re
 import socket
 
+import pytest
+
 from helpers import Fault, quick
 from tests.support import proc
 
@@ -37,6 +39,23 @@ def test_the_endpoints_of_a_healthy_server(enrolled):
     assert doc["upstream"]["received"] == 200
     for verb in "pause", "unpause", "restart", "shutdown", "logfile":
         assert lab.get("/control/" + verb)[0] == 403, "control goes through edsctl"
+    assert lab.eds.running()
+
+
+def test_h52_the_endpoints_listen_where_the_configuration_says(enrolled):
+    lab = enrolled
+    lab.start_eds("[server]\nlisten_address = 127.0.0.2\n[destination null]\nurl = null://\n", wait="answer")
+    link = http.client.HTTPConnection("127.0.0.2", lab.http_port, timeout=10)
+    link.request("GET", "/")
+    assert link.getresponse().status == 200
+    link.close()
+    for path in "restart", "shutdown":
+        link = http.client.HTTPConnection("127.0.0.2", lab.http_port, timeout=10)
+        link.request("GET", "/control/" + path)
+        assert link.getresponse().status == 403
+        link.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", lab.http_port), timeout=10)
     assert lab.eds.running()
 
 

@@ -79,8 +79,8 @@ def test_changes_during_the_import_are_neither_lost_nor_undone(shop):
     assert model_differences(lab, lab.sqlite_path()) == []
 
 
-def test_files_hold_the_imported_rows_as_events_of_their_own(shop):
-    """h24_imported_events_have_their_own_ids_and_both_company_and_location"""
+def test_h24_files_hold_the_imported_rows_as_events_of_their_own(shop):
+    """Each has an id of its own, its company and its location."""
     lab = shop
     lab.start_eds({"files": lab.file_url()})
     begin(lab, "files")

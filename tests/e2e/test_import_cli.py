@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.helpers import Fault, quick
 from tests.support import proc
 from tests.support.lab import build_dir
+from tests.support.terminal import Terminal
 
 TABLES = ["customer", "order", "user"]
 
@@ -208,6 +209,27 @@ def test_a_confirmed_import_shows_how_far_it_is(shop, keys, args):
     assert status == 0 and "Loaded" in output
     if not args:
         assert differences(shop, shop.sqlite_path()) == []
+
+
+def test_rate_and_estimate_are_shown_on_a_terminal_and_in_edsctl_status(shop):
+    lab = shop
+    lab.hq.exports.rows_per_file = 5
+    fault, picture = Fault(lab), re.compile(r"loading, [1-9]\d* of \d+ files, [1-9]\d* rows, [\d.]+/s, about \S+ left")
+    fault.say("import_rows: slow 200")
+    shown = Terminal([os.path.join(build_dir(), "eds"), *arguments(lab, fault.url)], lab.dir, lab.environment(TERM="xterm"))
+    try:
+        proc.wait_until(lambda: shown.read() and picture.search(shown.output), lambda: f"the progress; it shows:\n{shown.output}")
+        assert shown.output.count("\r\033[K") > 1 and "\n" not in shown.output.partition("\r\033[K")[2], "one line, again and again"
+        shown.type("\x03")
+        shown.wait_for("stopping; what was there stays as it was")
+        assert shown.wait() == 1
+    finally:
+        shown.close()
+    lab.start_eds({"fault": quick(fault.url)})
+    lab.wait_running("fault")
+    assert lab.edsctl("import", "fault").returncode == 0
+    lab.wait_until(lambda: picture.search(" ".join(lab.edsctl("status").stdout.split())), "edsctl status to show the progress")
+    assert lab.edsctl("import", "fault", "--cancel").returncode == 0
 
 
 def test_without_a_terminal_the_flag_is_named(shop):

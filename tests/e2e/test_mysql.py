@@ -114,7 +114,7 @@ def test_composite_keys_with_numbers_and_their_deletes(made, bulk):
     assert {k: r["note"] for k, r in shop.rows("part").items()} == {("east", 1): "east1", ("west", int(big)): "new"}
 
 
-def test_wide_tables_reserved_words_and_strange_names(made):
+def test_h35_special_identifiers_and_wide_tables(made):
     kinds = [NULLABLE, DATE, INTEGER, NUMBER, BOOLEAN, OBJECT, ARRAY]
     wide = {"id": STRING, **{f"column{i:03}": kinds[i % len(kinds)] for i in range(299)}}
     words = {n: NULLABLE for n in ("select", "GROUP", "order", "back`tick", "my-col", "x.y", "dollar$", "a b", "größe", "ends")}
@@ -133,8 +133,8 @@ def test_wide_tables_reserved_words_and_strange_names(made):
         assert shop.rows(table) == {table: {"id": table, **dict.fromkeys(words, table)}}
 
 
-def test_an_older_event_does_not_win_and_nothing_is_resurrected(made):
-    """h65: delivered again after newer ones, in other batches."""
+def test_h65_an_older_event_does_not_win_and_nothing_is_resurrected(made):
+    """Delivered again after newer ones, in other batches."""
     shop = made()
     c = shop.craft
     old = c.insert("order", {"id": "1", "note": "old"})
@@ -243,6 +243,19 @@ def test_h16_what_is_not_in_the_event_stays_in_the_row(made):
     shop.send(c.update("order", {"id": "1", "note": "b"}, ["note"]), c.insert("order", {"id": "2", "note": "c"}))
     assert {k: (r["note"], r["own"]) for k, r in shop.rows("order").items()} == {"1": ("b", "mine"), "2": ("c", "default")}
     assert shop.run("SELECT id FROM child") == [("1",)] and not shop.run("SELECT id FROM deleted")
+
+
+@BOTH
+def test_the_session_is_strict_in_utc_and_knows_every_character(made, bulk):
+    """The server is none of that by itself (tests/support/mariadbd.py); a column's default tells what the writer is."""
+    shop = made(bulk=bulk)
+    shop.send(shop.craft.insert("order", {"id": "1"}))
+    shop.run("ALTER TABLE `order` ADD mode TEXT DEFAULT (@@SESSION.sql_mode), ADD zone TEXT DEFAULT (@@SESSION.time_zone), "
+             "ADD letters TEXT DEFAULT (@@SESSION.character_set_client)")
+    shop.send(shop.craft.insert("order", {"id": "2"}))
+    row = shop.rows("order")["2"]
+    assert "STRICT_ALL_TABLES" in row["mode"].split(",") and "NO_BACKSLASH_ESCAPES" not in row["mode"]
+    assert (row["zone"], row["letters"]) == ("+00:00", "utf8mb4")
 
 
 def test_h29_times_are_utc_whatever_the_server_thinks(made):

@@ -107,6 +107,17 @@ def test_tls_with_an_unknown_authority_is_refused_unless_not_asked_for(enrolled,
     assert set(shop.rows("order")) == {"1"}
 
 
+def test_tls_with_a_certificate_of_another_host_is_refused_unless_not_asked_for(enrolled, tls_server):
+    """The same authority, the same server, reached by a name that its certificate does not have."""
+    shop = Shop(enrolled, tls_server, schema("order"))
+    far = {"at": "127.1", "tls": "true", "ssl-ca": tls_server.ca_path}
+    shop.start(shop.url(**far), state="failed")
+    assert "certificate" in why(shop) and "tls=skip-verify" in why(shop)
+    shop.lab.write_conf({"shop": quick(shop.url(**{**far, "tls": "skip-verify"}))})
+    shop.lab.edsctl("reload")
+    shop.lab.wait_running("shop")
+
+
 def test_a_server_without_tls_is_refused_when_tls_is_asked_for(shop):
     shop.start(shop.url(tls="true"), state="failed")
     assert "tls=false" in why(shop)
@@ -198,7 +209,7 @@ def test_too_many_connections_are_waited_for(own):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_database_is_restarted_under_load(own, how):
+def test_h82_a_database_restarted_under_load_has_everything_once(own, how):
     shop = own()
     shop.start()
     with Load(shop.lab) as load:
@@ -279,7 +290,7 @@ def test_refused_rows_are_found_among_many_and_the_rest_is_stored(shop, bulk):
                                       for _, reason in refused)
 
 
-def test_a_row_larger_than_a_packet_is_set_aside(own):
+def test_h33_a_row_larger_than_a_packet_is_set_aside(own):
     shop = own(schema("order"), settings=("--max-allowed-packet=1M",))
     c = shop.craft
     shop.start()
@@ -290,7 +301,7 @@ def test_a_row_larger_than_a_packet_is_set_aside(own):
     assert "max_allowed_packet" in reason and '["big"]' in reason
 
 
-def test_a_row_wider_than_a_page_is_set_aside(shop):
+def test_h33_a_row_wider_than_a_page_is_set_aside(shop):
     """300 columns of text fit as long as their texts are short."""
     from tests.support.crafted import NULLABLE, STRING
     wide = {"id": STRING, **{f"c{i:03}": NULLABLE for i in range(299)}}

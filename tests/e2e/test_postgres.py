@@ -1,6 +1,7 @@
 """PostgreSQL as a destination: delivery, URLs, TLS, and a server that refuses, waits, stops or goes away."""
 import json
 import os
+import signal
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_in_a_backlog_only_the_rows_that_are_refused_are_set_aside(shop):
     assert {n for n in bad for r in reasons if f'["{n}"]' in r} == bad
 
 
-def test_update_strategy_after_keeps_the_later_row(shop):
+def test_h65_update_strategy_after_keeps_the_later_row(shop):
     lab, server = shop
     with open(os.path.join(lab.data_dir, "config.toml"), encoding="utf-8") as f:
         config = f.read()
@@ -116,6 +117,25 @@ def test_update_strategy_after_keeps_the_later_row(shop):
     assert server.run("SELECT note FROM t ORDER BY id", database="shop") == [("theirs",), ("older",)]
     stage.update(t, {"id": "1", "note": "same time", "updatedDate": "2024-06-01T02:00:00+02:00"}, ["note"])
     assert server.run("SELECT note FROM t ORDER BY id", database="shop") == [("same time",), ("older",)]
+
+
+def test_h49_the_update_strategy_that_hq_sends_is_that_of_the_running_workers(shop):
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"))
+    t = stage.table("t", {"note": TEXT, "updatedDate": TIME})
+    stage.insert(t, {"id": "1", "note": "first", "updatedDate": "2024-06-01T00:00:00Z"})
+    lab.wait_until(lambda: lab.hq.control.heartbeats.beats, "a sign of life on the control channel")
+
+    def older(note, strategy):
+        session, = lab.hq.live_sessions()
+        reply = lab.hq.control.notify(session.id, "configure", {"url": lab.file_url(), "updateStrategy": strategy}, reply=True)
+        assert reply["success"], reply
+        lab.wait_running(NAME, "file")
+        stage.update(t, {"id": "1", "note": note, "updatedDate": "2024-05-01T00:00:00Z"}, ["note"])
+        return server.run("SELECT note FROM t", database="shop")
+
+    assert older("by after", "after") == [("first",)]
+    assert older("by standard", "standard") == [("by standard",)]
 
 
 # ---- URLs and TLS
@@ -211,6 +231,43 @@ def test_a_lock_is_waited_for_and_shows_in_why_and_a_stop_does_not_wait(shop):
     assert server.run("SELECT note FROM t", database="shop") == [("y",)]
 
 
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_what_two_transactions_cannot_both_do_is_done_again(shop, state):
+    """A serialization failure, as it is daily business with CockroachDB, and a deadlock, which the other one survives."""
+    lab, server = shop
+    strict = {"default_transaction_isolation": "serializable"} if state == "40001" else {}
+    stage = Stage(lab, server.url("shop", **strict))
+    t = stage.table("t", {"n": WHOLE})
+    keys = [f"{n:02}" for n in range(50)]
+
+    def together(operation, n, **more):
+        lab.edsctl("pause", NAME)
+        stage.publish(*(stage.event(operation, t, k, after={"id": k, "n": n}, **more) for k in keys))
+        lab.wait_until(lambda: lab.destination(NAME)["behind"] == len(keys), "the events to wait")
+        lab.edsctl("resume", NAME)
+
+    together("INSERT", 0)
+    lab.wait_delivered(NAME)
+    link = server.connect("shop")
+    link.autocommit = False
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '10min'")
+            cursor.execute("UPDATE t SET n = -1 WHERE id IN ('10', '40')")
+            together("UPDATE", 5, diff=["n"])
+            proc.wait_until(lambda: server.run("SELECT 1 FROM pg_stat_activity WHERE usename = 'shop' AND wait_event_type = 'Lock'"),
+                            "the worker to wait for the other one")
+            if state == "40P01":
+                cursor.execute("UPDATE t SET n = -1")
+            link.commit()
+    finally:
+        link.close()
+    lab.wait_delivered(NAME)
+    assert server.run("SELECT DISTINCT n FROM t", database="shop") == [(5,)]
+    assert f"(SQLSTATE {state})" in lab.whole_log() and lab.destination(NAME)["quarantined"] == 0
+    assert lab.destination(NAME)["restarts"] == 0, "by the same worker"
+
+
 def test_a_server_without_room_for_another_session_is_waited_for(own_postgres, enrolled):
     lab, server = enrolled, own_postgres
     server.create("shop")
@@ -251,6 +308,39 @@ def test_h82_a_server_restarted_under_load_has_everything_once(own_postgres, enr
     lab.wait_delivered(NAME)
     assert differences(lab, server) == []
     assert lab.destination(NAME)["quarantined"] == 0
+
+
+def test_what_a_killed_worker_left_at_the_server_ends_before_its_successor_begins(shop):
+    """The server has the whole transaction of the older change, and takes its time with it."""
+    lab, server = shop
+    stage = Stage(lab, server.url("shop"))
+    t = stage.table("t", {"note": TEXT})
+    stage.insert(t, {"id": "1", "note": "first"})
+
+    def session(where):
+        return [pid for pid, in server.run(f"SELECT pid FROM pg_stat_activity WHERE usename = 'shop' AND {where}")]
+
+    link = server.connect("shop")
+    link.autocommit = False
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("LOCK TABLE t")
+        stage.publish(stage.event("UPDATE", t, "1", after={"id": "1", "note": "older"}, diff=["note"]))
+        left, = proc.wait_until(lambda: session("wait_event_type = 'Lock'"), "the older change to wait for the table")
+        os.kill(left, signal.SIGSTOP)
+        try:
+            lab.kill_worker(NAME)
+            stage.publish(stage.event("UPDATE", t, "1", after={"id": "1", "note": "newer"}, diff=["note"]))
+            link.rollback()
+            proc.wait_until(lambda: session(f"pid <> {left} AND wait_event = 'advisory'") or
+                            server.run("SELECT note FROM t", database="shop") != [("first",)], "the successor to write or to wait")
+        finally:
+            os.kill(left, signal.SIGCONT)
+    finally:
+        link.close()
+    lab.wait_delivered(NAME)
+    proc.wait_until(lambda: not session(f"pid = {left}"), "the session that was left behind to end")
+    assert server.run("SELECT note FROM t", database="shop") == [("newer",)]
 
 
 def test_sessions_that_are_ended_by_the_operator_come_again(shop):

@@ -39,7 +39,7 @@ class Session:
 
 
 class Hq:
-    """Controls for tests: set_down, garbage, delay, override, busy; records: requests, violations,
+    """Controls for tests: set_down, garbage, delay, override, busy, nameless; records: requests, violations,
     sessions, uploads; exports (an Exports); NATS side: control (an HqControl)."""
 
     def __init__(self, nats, schemas=None, companies=(COMPANY,), port=0, creds_expire_in=None):
@@ -50,6 +50,7 @@ class Hq:
         self.garbage = False            # answer 200 with something that is not JSON
         self.delay = 0.0                # seconds before every answer
         self.busy = 0                   # how many session starts still get 409
+        self.nameless = 0               # how many still get a credential that names no session
         self._overrides = []
         self._codes, self._tokens = {}, {}
         self._signed = {}
@@ -208,7 +209,8 @@ class Hq:
             self.busy -= 1
             return self._failure(409, "another server is active")
         sid = str(uuid.uuid4())
-        creds = self.nats.eds_creds(server_id, self.companies, sid, self.creds_expire_in)
+        creds = self.nats.eds_creds(server_id, self.companies, sid, self.creds_expire_in, named=not self.nameless)
+        self.nameless = max(0, self.nameless - 1)
         self.sessions[sid] = Session(sid, server_id, creds, json.loads(request.body))
         return self._success({"sessionId": sid, "credential": base64.b64encode(creds.encode()).decode()})
 

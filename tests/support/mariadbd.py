@@ -164,8 +164,8 @@ class MariaDb:
                  f"GRANT {rights} ON {name}.* TO '{user}'@'127.0.0.1'")
         return database
 
-    def url(self, database, user="eds", password=PASSWORD, port=None, **query):
-        return (f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{port or self.port}/"
+    def url(self, database, user="eds", password=PASSWORD, port=None, at="127.0.0.1", **query):
+        return (f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@{at}:{port or self.port}/"
                 f"{quote(database, safe='')}" + ("?" + urlencode(query) if query else ""))
 
     def rows(self, database, table):

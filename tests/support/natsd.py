@@ -185,13 +185,14 @@ class NatsServer:
         token = (account or self._account).issue(user.public, name, claims, expires_in)
         return nkeys.creds_text(token, user.seed)
 
-    def eds_creds(self, server_id, companies, session_id=None, expires_in=None):
-        """What HQ gives an enrolled server: the creds text, restricted to its companies and session."""
+    def eds_creds(self, server_id, companies, session_id=None, expires_in=None, named=True):
+        """What HQ gives an enrolled server: the creds text, restricted to its companies and session, unless `named` is
+        false: then no session is named in it."""
         sid = session_id or str(uuid.uuid4())
         publish = ["$JS.API.STREAM.NAMES", f"$JS.ACK.{STREAM}.>", "$JS.API.CONSUMER.>",
                    f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.>", f"eds.client.{sid}.>", "_INBOX.>"]
         subscribe = [f"dbchange.*.*.{c}.*.PUBLIC.>" for c in companies]
-        subscribe += [f"eds.notify.{sid}.>", "_INBOX.>"]
+        subscribe += [f"eds.notify.{sid}.>", "_INBOX.>"] if named else ["_INBOX.>"]
         return self._mint(server_id, nkeys.user_claims(publish, subscribe), expires_in=expires_in)
 
     def admin_creds(self):

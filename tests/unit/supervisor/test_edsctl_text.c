@@ -24,6 +24,7 @@ static const struct {
 	{ "status-troubled",	text_status },
 	{ "status-hostile",	text_status },
 	{ "status-bare",	text_status },
+	{ "status-importing",	text_status },
 	{ "why",		text_why },
 	{ "why-unknown",	text_why },
 	{ "reload",		text_answer },

@@ -4,8 +4,10 @@
 #include "tests/support/http_script.h"
 
 #include <jansson.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "supervisor/hq/machine.h"
@@ -432,6 +434,35 @@ the_machine_id_is_the_golden_one(void **state)
 	json_decref(root);
 }
 
+/* In a network of its own, with nothing in it: 0 when the address is "", 77 when there can be no such network. */
+static int
+without_an_address(const struct config *c)
+{
+	struct buf	 body = { 0 };
+
+	if (unshare(CLONE_NEWNET) == -1 && unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1)
+		return 77;
+	session_request_body(c, &body);
+	return strstr(buf_cstr(&body), "\"ipAddress\":\"\",\"machineId\":\"") != NULL ? 0 : 1;
+}
+
+static void
+h44_a_machine_without_an_address_begins_a_session_too(void **state)
+{
+	struct fixture	*f = *state;
+	pid_t		 pid = fork();
+	int		 status;
+
+	assert_int_not_equal(pid, -1);
+	if (pid == 0)
+		_exit(without_an_address(&f->config));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void
 base64url(struct buf *out, const char *text)
 {
@@ -537,6 +568,7 @@ main(void)
 		LIVE(h21_credentials_of_earlier_sessions_are_removed_and_their_logs_stay),
 		LIVE(retry_after_is_honoured_and_short_trouble_is_bridged),
 		LIVE(the_body_has_its_keys_in_order),
+		LIVE(h44_a_machine_without_an_address_begins_a_session_too),
 		cmocka_unit_test(the_machine_id_is_the_golden_one),
 		cmocka_unit_test(the_token_names_its_api),
 		cmocka_unit_test(a_bad_token_is_refused_with_the_reason),
