@@ -114,7 +114,7 @@ def test_composite_keys_with_numbers_and_their_deletes(made, bulk):
     assert {k: r["note"] for k, r in shop.rows("part").items()} == {("east", 1): "east1", ("west", int(big)): "new"}
 
 
-def test_wide_tables_reserved_words_and_strange_names(made):
+def test_h35_wide_tables_reserved_words_and_strange_names(made):
     kinds = [NULLABLE, DATE, INTEGER, NUMBER, BOOLEAN, OBJECT, ARRAY]
     wide = {"id": STRING, **{f"column{i:03}": kinds[i % len(kinds)] for i in range(299)}}
     words = {n: NULLABLE for n in ("select", "GROUP", "order", "back`tick", "my-col", "x.y", "dollar$", "a b", "größe", "ends")}
@@ -133,8 +133,8 @@ def test_wide_tables_reserved_words_and_strange_names(made):
         assert shop.rows(table) == {table: {"id": table, **dict.fromkeys(words, table)}}
 
 
-def test_an_older_event_does_not_win_and_nothing_is_resurrected(made):
-    """h65: delivered again after newer ones, in other batches."""
+def test_h65_an_older_event_does_not_win_and_nothing_is_resurrected(made):
+    """Delivered again after newer ones, in other batches."""
     shop = made()
     c = shop.craft
     old = c.insert("order", {"id": "1", "note": "old"})
@@ -260,6 +260,21 @@ def test_h29_times_are_utc_whatever_the_server_thinks(made):
     shop.send(c.insert("order", {"id": "bad", "createdDate": "2024-13-45T00:00:00Z"}))
     (table, reason), = shop.refused()
     assert table == "order" and "createdDate" in reason and '["bad"]' in reason and "2024-13" not in reason
+
+
+@BOTH
+def test_h29_a_timestamp_of_the_go_server_is_utc_too(enrolled, mariadb, bulk):
+    """What such a column keeps goes by the session's time zone, which by default is the server's, five hours away."""
+    assert mariadb.run("SELECT @@GLOBAL.time_zone") == [("+05:00",)]
+    shop = Shop(enrolled, mariadb, schema("order"))
+    shop.run("CREATE TABLE `order` (id VARCHAR(64) PRIMARY KEY, note TEXT, `createdDate` TIMESTAMP NULL)")
+    shop.start(shop.url(bulk=bulk))
+    c = shop.craft
+    shop.send(c.insert("order", {"id": "1", "createdDate": "2024-07-09T18:28:03Z"}),
+              c.insert("order", {"id": "2", "createdDate": "2024-07-09T18:28:03+02:00"}))
+    shop.send(c.update("order", {"id": "1", "createdDate": "2024-07-09T23:30:00Z"}, ["createdDate"]))
+    assert {k: r["createdDate"] for k, r in shop.rows("order").items()} == {
+        "1": "2024-07-09 23:30:00", "2": "2024-07-09 16:28:03"}
 
 
 @BOTH

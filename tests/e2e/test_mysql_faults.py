@@ -279,7 +279,7 @@ def test_refused_rows_are_found_among_many_and_the_rest_is_stored(shop, bulk):
                                       for _, reason in refused)
 
 
-def test_a_row_larger_than_a_packet_is_set_aside(own):
+def test_h33_a_row_larger_than_a_packet_is_set_aside(own):
     shop = own(schema("order"), settings=("--max-allowed-packet=1M",))
     c = shop.craft
     shop.start()

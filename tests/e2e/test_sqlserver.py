@@ -136,8 +136,8 @@ def test_composite_keys_of_texts_and_numbers(made):
     assert {k: r["note"] for k, r in shop.rows("part").items()} == {("east", 1): "east1", ("west", int(big)): "new"}
 
 
-def test_an_older_event_does_not_win_and_nothing_is_resurrected(made):
-    """h65: delivered again behind newer ones"""
+def test_h65_an_older_event_does_not_win_and_nothing_is_resurrected(made):
+    """Delivered again behind newer ones."""
     shop = made()
     c = shop.craft
     old = c.insert("order", {"id": "1", "note": "old"})
