@@ -384,6 +384,20 @@ def test_a_table_of_the_go_server_goes_on_working(enrolled, mariadb, bulk):
     assert shop.rows("order")["percent"]["percent"] == 1234567.89
 
 
+@BOTH
+def test_what_only_the_server_knows_a_column_cannot_hold_is_refused(enrolled, mariadb, bulk):
+    """Such as another word than those of a set: strict mode is asked for, and warnings are looked at as well."""
+    shop = Shop(enrolled, mariadb, schema("order"))
+    shop.run("CREATE TABLE `order` (id VARCHAR(64) PRIMARY KEY, note ENUM('open', 'closed'))")
+    shop.start(shop.url(bulk=bulk))
+    c = shop.craft
+    shop.send(c.insert("order", {"id": "1", "note": "open"}), c.insert("order", {"id": "2", "note": "ajar"}),
+              c.insert("order", {"id": "3", "note": "closed"}))
+    assert {k: r["note"] for k, r in shop.rows("order").items()} == {"1": "open", "3": "closed"}
+    (table, reason), = shop.refused()
+    assert table == "order" and '["2"]' in reason and "note" in reason and "ajar" not in reason
+
+
 def test_types_classic_makes_columns_as_the_go_server_did(made):
     shop = made(types="classic")
     shop.send(shop.craft.insert("order", {"id": "1"}))
