@@ -9,6 +9,7 @@
 #include "drivers/registry.h"
 #include "ipc/base/url.h"
 #include "supervisor/commands.h"
+#include "supervisor/import/import_text.h"
 #include "supervisor/upstream/link.h"
 
 #define HQ_AWAY_MS	3600000	/* HQ away for longer is worth a look */
@@ -472,6 +473,34 @@ explain_state(struct child *c, json_t *list)
 		line_add(list, "Last words: %s", child_last_word(c, i));
 }
 
+/* The import that is under way, or why there was nothing of the last one. */
+static void
+explain_import(struct supervisor *s, const struct destination *d, json_t *list)
+{
+	struct import_progress	 p;
+	struct text_import	 picture;
+	struct import_record	 r;
+	struct buf		 far = { 0 };
+	struct err		 err = { 0 };
+
+	if (d->import != NULL) {
+		import_progress(d->import, &p);
+		picture = import_picture(d->import);
+		text_import(&far, &picture);
+		line_add(list, "%s: %s.", import_dry(d->import) ? "A dry run of an import" : "Its import", buf_cstr(&far));
+		if (p.trouble[0] != '\0')
+			line_add(list, "The import is held up, and keeps trying: %s", p.trouble);
+		line_add(list, "To give it up: edsctl import %s --cancel", child_name(d->child));
+		buf_free(&far);
+		return;
+	}
+	if (import_record_load(&r, s->store, child_name(d->child), &err) == -1)
+		return;
+	if (r.state == IMPORT_FAILED)
+		line_add(list, "Its last import failed, and left what was there: %s", r.error == NULL ? "" : r.error);
+	import_record_free(&r);
+}
+
 static void
 explain_rules(struct supervisor *s, struct child *c, json_t *list)
 {
@@ -494,6 +523,7 @@ status_why(struct supervisor *s, struct destination *d, struct buf *out)
 	const char	*why;
 
 	explain_state(d->child, list);
+	explain_import(s, d, list);
 	line_add(list, "It has everything up to stream sequence %llu.", (unsigned long long)cur->seq);
 	if (cur->behind == 0)
 		line_add(list, "Nothing waits for it.");

@@ -96,6 +96,16 @@ void	 cli_complete(struct slice words, struct buf *out);
  */
 int	 confirm(const char *title, const char *question);
 
+/* import_words.c: what was asked for as edsctl's words: "only=a,b", "dry-run"; to be freed also when `oom`. */
+#define IMPORT_WORDS_MAX	10u
+struct import_words {
+	char	*word[IMPORT_WORDS_MAX];
+	size_t	 n;
+	bool	 oom;
+};
+void	 import_words_make(struct import_words *, const struct cli *);
+void	 import_words_free(struct import_words *);
+
 /* import_ask.c: a server runs on the data directory, which is to do it.  The exit code. */
 int	 import_ask_server(const struct cli *, const struct config *, const struct log *, const struct err *why_not_here);
 /* The destination of that URL in the configuration; NULL: there is none. */

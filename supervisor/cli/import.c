@@ -11,6 +11,8 @@
 
 #include "drivers/registry.h"
 #include "ipc/base/clock.h"
+#include "ipc/base/url.h"
+#include "supervisor/audit.h"
 #include "supervisor/child/oneshot.h"
 #include "supervisor/child/spawn.h"
 #include "supervisor/cli/cli.h"
@@ -83,6 +85,47 @@ ask_operator(struct run *r, int *code_r)
 		    "what you want", r->driver->name);
 	*code_r = answer == -1 ? EXIT_FATAL : 0;
 	return -1;
+}
+
+/* --- the audit --- */
+
+/* Without a server this program is the one that was told; an audit that cannot be written is said, as there. */
+static void
+put_on_record(struct run *r, const char *outcome)
+{
+	struct audit_entry	 e = { .from = "local", .command = "import", .outcome = outcome };
+	struct import_words	 words;
+	struct buf		 details = { 0 };
+	struct audit		*audit;
+	struct err		 err = { 0 };
+	char			 who[40];
+
+	import_words_make(&words, r->cli);
+	buf_printf(&details, "%s ", r->name);
+	mask_url_for_log(&details, slice_of(r->cli->import.url));
+	for (size_t i = 0; i < words.n; i++)
+		buf_printf(&details, " %s", words.word[i]);
+	(void)snprintf(who, sizeof(who), "uid %lld", (long long)getuid());
+	e.who = who;
+	e.details = buf_cstr(&details);
+	if (audit_open(&audit, r->config->data_dir, &err) == -1 || audit_add(audit, &e, &err) == -1)
+		log_error(&r->log, "%s", err.text);
+	audit_close(&audit);
+	buf_free(&details);
+	import_words_free(&words);
+}
+
+static void
+put_end_on_record(struct run *r)
+{
+	struct buf	 outcome = { 0 };
+
+	if (r->how == IMPORT_FAILED)
+		buf_printf(&outcome, "failed: %s", r->why.text);
+	else
+		buf_adds(&outcome, r->how == IMPORT_DONE ? "done" : import_state_name(r->how));
+	put_on_record(r, buf_cstr(&outcome));
+	buf_free(&outcome);
 }
 
 /* --- running it --- */
@@ -199,14 +242,19 @@ run_import(struct run *r)
 	struct err	 err = { 0 };
 	int		 code;
 
+	put_on_record(r, "accepted");
 	if (store_open(&r->store, r->config->data_dir, &err) == -1 || http_new(&r->http, r->loop, &err) == -1 ||
 	    start(r, &err) == -1) {
 		log_error(&r->log, "%s", err.text);
+		r->how = IMPORT_FAILED;
+		r->why = err;
+		put_end_on_record(r);
 		return EXIT_FATAL;
 	}
 	watch_signals(r);
 	(void)ev_run(r->loop, 0);
 	code = report(r);
+	put_end_on_record(r);
 	ev_timer_stop(r->loop, &r->show);
 	ev_signal_stop(r->loop, &r->sigint);
 	ev_signal_stop(r->loop, &r->sigterm);

@@ -51,60 +51,22 @@ call(const struct config *c, const char *verb, const char *const *args, size_t n
 	return doc;
 }
 
-static bool
-add_list(struct buf *b, const char *name, const char *const *list)
-{
-	if (list == NULL)
-		return false;
-	buf_printf(b, "%s=", name);
-	for (size_t i = 0; list[i] != NULL; i++)
-		buf_printf(b, "%s%s", i == 0 ? "" : ",", list[i]);
-	return true;
-}
-
 static int
 begin(const struct cli *cli, const struct config *c, const char *name, struct err *err)
 {
-	const struct cli_import	*im = &cli->import;
-	struct buf		 only = { 0 }, companies = { 0 }, locations = { 0 }, job = { 0 }, dir = { 0 }, time = { 0 };
-	const char		*args[12] = { name };
-	size_t			 n = 1;
-	json_t			*doc;
+	struct import_words	 words;
+	const char		*args[IMPORT_WORDS_MAX + 1] = { name };
+	json_t			*doc = NULL;
 
-	if (add_list(&only, "only", im->only))
-		args[n++] = buf_cstr(&only);
-	if (add_list(&companies, "company-ids", cli->company_ids))
-		args[n++] = buf_cstr(&companies);
-	if (add_list(&locations, "location-ids", im->location_ids))
-		args[n++] = buf_cstr(&locations);
-	if (im->job_id != NULL) {
-		buf_printf(&job, "job-id=%s", im->job_id);
-		args[n++] = buf_cstr(&job);
-	}
-	if (im->dir != NULL) {
-		buf_printf(&dir, "dir=%s", im->dir);
-		args[n++] = buf_cstr(&dir);
-	}
-	if (im->time_offset != NULL) {
-		buf_printf(&time, "timeOffset=%s", im->time_offset);
-		args[n++] = buf_cstr(&time);
-	}
-	if (im->dry_run)
-		args[n++] = "dry-run";
-	if (im->schema_only)
-		args[n++] = "schema-only";
-	if (im->no_delete)
-		args[n++] = "no-delete";
-	if (im->single)
-		args[n++] = "single";
-	doc = call(c, "import", args, n, err);
+	import_words_make(&words, cli);
+	for (size_t i = 0; i < words.n; i++)
+		args[i + 1] = words.word[i];
+	if (words.oom)
+		(void)err_set(err, ERR_NOMEM, "import");
+	else
+		doc = call(c, "import", args, words.n + 1, err);
 	json_decref(doc);
-	buf_free(&only);
-	buf_free(&companies);
-	buf_free(&locations);
-	buf_free(&job);
-	buf_free(&dir);
-	buf_free(&time);
+	import_words_free(&words);
 	return doc == NULL ? -1 : 0;
 }
 

@@ -179,7 +179,7 @@ def test_without_the_schemas_of_hq_the_kept_ones_serve(enrolled):
     assert not [d for d in differences if "no such table" in d]
 
 
-def test_without_any_schema_the_database_waits_and_the_files_do_not(enrolled):
+def test_h66_without_any_schema_the_database_waits_and_the_files_do_not(enrolled):
     lab = enrolled
     lab.hq.override("GET /v3/schema", 503)
     start(lab)

@@ -271,6 +271,25 @@ def test_an_import_that_takes_its_time_says_in_the_log_how_far_it_is(faulty):
     wait_import(lab, "fault", "cancelled")
 
 
+def test_why_tells_how_far_an_import_is_what_holds_it_up_and_how_it_failed(faulty):
+    lab, fault = faulty
+
+    def why():
+        return lab.edsctl("why", "fault").stdout
+    assert "import" not in why()
+    fault.say("import_rows: retry the server takes a rest")
+    begin(lab, "fault")
+    lab.wait_until(lambda: "held up, and keeps trying: the server takes a rest" in why(), why)
+    assert re.search(r"Its import: loading, \d+ of \d+ files", why()) and "edsctl import fault --cancel" in why()
+    fault.say("import_rows: config no room")
+    wait_import(lab, "fault", "failed")
+    assert "Its last import failed, and left what was there: no room" in why() and "--cancel" not in why()
+    fault.be_well()
+    begin(lab, "fault")
+    wait_import(lab, "fault")
+    assert "import" not in why()
+
+
 def test_cancel_leaves_what_was_there(faulty):
     lab, fault = faulty
     since = lab.publish(30)

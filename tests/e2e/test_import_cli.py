@@ -105,6 +105,21 @@ def test_everything_is_replaced_and_said(shop):
     assert leftovers(lab) == [folder], "a folder that was given is nobody's to remove"
 
 
+def test_what_is_imported_without_a_server_is_in_its_audit_too(shop):
+    lab = shop
+    fault = Fault(lab)
+    assert run(lab, lab.sqlite_url(), "--no-confirm", "--only", "order,user").returncode == 0
+    fault.say("import_rows: config no room")
+    assert run(lab, fault.url + "&password=hunter2secret", "--no-delete").returncode == 1
+    lab.start_eds({"null": "null://"})
+    items = json.loads(lab.edsctl("audit", "--json").stdout)["items"]
+    assert [(i["from"], i["who"], i["command"]) for i in items] == [("local", f"uid {os.getuid()}", "import")] * 4
+    assert [i["outcome"] for i in items] == ["accepted", "done", "accepted", "failed: no room"]
+    assert items[0]["details"].startswith("sqlite sqlite://") and items[0]["details"].endswith(" only=order,user")
+    assert items[2]["details"].endswith(" no-delete") and "hunter2secret" not in json.dumps(items)
+    assert items[1]["details"] == items[0]["details"]
+
+
 def test_filters_go_to_hq(shop):
     lab = shop
     done = run(lab, "null://", "--only", "order,user", "--companyIds", "c1,c2", "--locationIds", "l1",

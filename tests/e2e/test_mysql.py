@@ -114,7 +114,7 @@ def test_composite_keys_with_numbers_and_their_deletes(made, bulk):
     assert {k: r["note"] for k, r in shop.rows("part").items()} == {("east", 1): "east1", ("west", int(big)): "new"}
 
 
-def test_h35_special_identifiers_and_wide_tables(made):
+def test_h35_wide_tables_reserved_words_and_strange_names(made):
     kinds = [NULLABLE, DATE, INTEGER, NUMBER, BOOLEAN, OBJECT, ARRAY]
     wide = {"id": STRING, **{f"column{i:03}": kinds[i % len(kinds)] for i in range(299)}}
     words = {n: NULLABLE for n in ("select", "GROUP", "order", "back`tick", "my-col", "x.y", "dollar$", "a b", "größe", "ends")}
@@ -245,19 +245,6 @@ def test_h16_what_is_not_in_the_event_stays_in_the_row(made):
     assert shop.run("SELECT id FROM child") == [("1",)] and not shop.run("SELECT id FROM deleted")
 
 
-@BOTH
-def test_the_session_is_strict_in_utc_and_knows_every_character(made, bulk):
-    """The server is none of that by itself (tests/support/mariadbd.py); a column's default tells what the writer is."""
-    shop = made(bulk=bulk)
-    shop.send(shop.craft.insert("order", {"id": "1"}))
-    shop.run("ALTER TABLE `order` ADD mode TEXT DEFAULT (@@SESSION.sql_mode), ADD zone TEXT DEFAULT (@@SESSION.time_zone), "
-             "ADD letters TEXT DEFAULT (@@SESSION.character_set_client)")
-    shop.send(shop.craft.insert("order", {"id": "2"}))
-    row = shop.rows("order")["2"]
-    assert "STRICT_ALL_TABLES" in row["mode"].split(",") and "NO_BACKSLASH_ESCAPES" not in row["mode"]
-    assert (row["zone"], row["letters"]) == ("+00:00", "utf8mb4")
-
-
 def test_h29_times_are_utc_whatever_the_server_thinks(made):
     times = {"1": ("2024-07-09T18:28:03.697Z", "2024-07-09 18:28:03.697000"),
              "2": ("2024-07-09T18:28:03+02:00", "2024-07-09 16:28:03.000000"),
@@ -273,6 +260,21 @@ def test_h29_times_are_utc_whatever_the_server_thinks(made):
     shop.send(c.insert("order", {"id": "bad", "createdDate": "2024-13-45T00:00:00Z"}))
     (table, reason), = shop.refused()
     assert table == "order" and "createdDate" in reason and '["bad"]' in reason and "2024-13" not in reason
+
+
+@BOTH
+def test_h29_a_timestamp_of_the_go_server_is_utc_too(enrolled, mariadb, bulk):
+    """What such a column keeps goes by the session's time zone, which by default is the server's, five hours away."""
+    assert mariadb.run("SELECT @@GLOBAL.time_zone") == [("+05:00",)]
+    shop = Shop(enrolled, mariadb, schema("order"))
+    shop.run("CREATE TABLE `order` (id VARCHAR(64) PRIMARY KEY, note TEXT, `createdDate` TIMESTAMP NULL)")
+    shop.start(shop.url(bulk=bulk))
+    c = shop.craft
+    shop.send(c.insert("order", {"id": "1", "createdDate": "2024-07-09T18:28:03Z"}),
+              c.insert("order", {"id": "2", "createdDate": "2024-07-09T18:28:03+02:00"}))
+    shop.send(c.update("order", {"id": "1", "createdDate": "2024-07-09T23:30:00Z"}, ["createdDate"]))
+    assert {k: r["createdDate"] for k, r in shop.rows("order").items()} == {
+        "1": "2024-07-09 23:30:00", "2": "2024-07-09 16:28:03"}
 
 
 @BOTH
@@ -380,6 +382,20 @@ def test_a_table_of_the_go_server_goes_on_working(enrolled, mariadb, bulk):
     shop.lab.edsctl("quarantine", "retry", "shop", "all")
     shop.lab.wait_until(lambda: set(shop.rows("order")) == {"old", "1", *refused}, "the widened table to take all")
     assert shop.rows("order")["percent"]["percent"] == 1234567.89
+
+
+@BOTH
+def test_what_only_the_server_knows_a_column_cannot_hold_is_refused(enrolled, mariadb, bulk):
+    """Such as another word than those of a set: strict mode is asked for, and warnings are looked at as well."""
+    shop = Shop(enrolled, mariadb, schema("order"))
+    shop.run("CREATE TABLE `order` (id VARCHAR(64) PRIMARY KEY, note ENUM('open', 'closed'))")
+    shop.start(shop.url(bulk=bulk))
+    c = shop.craft
+    shop.send(c.insert("order", {"id": "1", "note": "open"}), c.insert("order", {"id": "2", "note": "ajar"}),
+              c.insert("order", {"id": "3", "note": "closed"}))
+    assert {k: r["note"] for k, r in shop.rows("order").items()} == {"1": "open", "3": "closed"}
+    (table, reason), = shop.refused()
+    assert table == "order" and '["2"]' in reason and "note" in reason and "ajar" not in reason
 
 
 def test_types_classic_makes_columns_as_the_go_server_did(made):
