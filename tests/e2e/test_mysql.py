@@ -245,6 +245,19 @@ def test_h16_what_is_not_in_the_event_stays_in_the_row(made):
     assert shop.run("SELECT id FROM child") == [("1",)] and not shop.run("SELECT id FROM deleted")
 
 
+@BOTH
+def test_the_session_is_strict_in_utc_and_knows_every_character(made, bulk):
+    """The server is none of that by itself (tests/support/mariadbd.py); a column's default tells what the writer is."""
+    shop = made(bulk=bulk)
+    shop.send(shop.craft.insert("order", {"id": "1"}))
+    shop.run("ALTER TABLE `order` ADD mode TEXT DEFAULT (@@SESSION.sql_mode), ADD zone TEXT DEFAULT (@@SESSION.time_zone), "
+             "ADD letters TEXT DEFAULT (@@SESSION.character_set_client)")
+    shop.send(shop.craft.insert("order", {"id": "2"}))
+    row = shop.rows("order")["2"]
+    assert "STRICT_ALL_TABLES" in row["mode"].split(",") and "NO_BACKSLASH_ESCAPES" not in row["mode"]
+    assert (row["zone"], row["letters"]) == ("+00:00", "utf8mb4")
+
+
 def test_h29_times_are_utc_whatever_the_server_thinks(made):
     times = {"1": ("2024-07-09T18:28:03.697Z", "2024-07-09 18:28:03.697000"),
              "2": ("2024-07-09T18:28:03+02:00", "2024-07-09 16:28:03.000000"),
